@@ -1,0 +1,65 @@
+import type { Clock } from './clock.ts'
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+export type LogFields = Record<string, unknown>
+
+/** Structured log. Messages are fixed sentences; what varies goes into `fields`. Never secrets. */
+export interface Logger {
+  debug(message: string, fields?: LogFields): void
+  info(message: string, fields?: LogFields): void
+  warn(message: string, fields?: LogFields): void
+  error(message: string, fields?: LogFields): void
+  /** A logger that adds `fields` to every line. */
+  with(fields: LogFields): Logger
+}
+
+const RANK: Record<LogLevel, number> = { debug: 0, info: 1, warn: 2, error: 3 }
+
+/** Errors become their message, code and cause, so that one line tells the whole story. */
+function plain(value: unknown): unknown {
+  if (!(value instanceof Error) && !(typeof value === 'object' && value && 'stack' in value)) {
+    return value
+  }
+  const error = value as Error & { code?: unknown; kind?: unknown }
+  return {
+    message: error.message,
+    ...(error.code !== undefined && { code: error.code }),
+    ...(error.kind !== undefined && { kind: error.kind }),
+    ...(error.cause !== undefined && { cause: plain(error.cause) }),
+    ...(error.name === 'InvariantError' && { stack: error.stack }),
+  }
+}
+
+/** A logger that hands one JSON line per message to `write`. */
+export function jsonLogger(options: {
+  clock: Pick<Clock, 'wallMs'>
+  level: LogLevel
+  write: (line: string) => void
+  fields?: LogFields
+}): Logger {
+  const base = options.fields ?? {}
+  function line(level: LogLevel, message: string, fields: LogFields | undefined): void {
+    if (RANK[level] < RANK[options.level]) return
+    const entry: LogFields = { time: new Date(options.clock.wallMs()).toISOString(), level, message }
+    for (const source of [base, fields ?? {}]) {
+      for (const [name, value] of Object.entries(source)) entry[name] = plain(value)
+    }
+    options.write(JSON.stringify(entry))
+  }
+  return {
+    debug: (message, fields) => line('debug', message, fields),
+    info: (message, fields) => line('info', message, fields),
+    warn: (message, fields) => line('warn', message, fields),
+    error: (message, fields) => line('error', message, fields),
+    with: (fields) => jsonLogger({ ...options, fields: { ...base, ...fields } }),
+  }
+}
+
+/** A logger that drops everything; for tests. */
+export const silentLogger: Logger = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  with: () => silentLogger,
+}
