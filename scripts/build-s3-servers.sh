@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Builds the S3 servers that the tests run against into .cache/bin. Needs Go. Does nothing for a
+# server that is there already at the pinned version, so every test run may call it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+VERSITYGW=github.com/versity/versitygw/cmd/versitygw@v1.8.0
+MINIO=github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
+
+bin="$PWD/.cache/bin"
+mkdir -p "$bin"
+
+build() {
+  local name=$1 module=$2
+  local stamp="$bin/$name.version"
+  if [[ -x "$bin/$name" && -f "$stamp" && "$(cat "$stamp")" == "$module" ]]; then
+    echo "$name: already built ($module)"
+    return
+  fi
+  echo "$name: building $module (some minutes when Go's cache is cold)"
+  local started=$SECONDS
+  # Two compiler processes at most, and at low priority: this often runs beside somebody's tests.
+  GOBIN="$bin" GOFLAGS='-p=2' nice -n 10 go install "$module" &
+  local pid=$!
+  while kill -0 "$pid" 2>/dev/null; do
+    sleep 1
+    if (( (SECONDS - started) % 15 == 0 )); then
+      echo "$name: still building, $((SECONDS - started)) s"
+    fi
+  done
+  wait "$pid"
+  echo "$module" > "$stamp"
+  echo "$name: built in $((SECONDS - started)) s"
+}
+
+build versitygw "$VERSITYGW"
+build minio "$MINIO"
