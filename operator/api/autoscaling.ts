@@ -1,0 +1,112 @@
+import { z } from 'zod'
+import { fields, wholeNumber } from './fields.ts'
+import { quantityMilli } from './quantity.ts'
+
+/**
+ * The metrics a broker offers to autoscalers, each about that one broker. `local/broker-load.ts`
+ * computes them from the broker's own report; the metrics API serves the same names.
+ */
+export const brokerMetrics = {
+  streamcluster_network_bytes_per_second: 'bytes received from and sent to clients, per second',
+  streamcluster_requests_per_second: 'requests answered per second',
+  streamcluster_event_loop_utilization: 'share of time the event loop is busy, 0 to 1 (800m = 80 %)',
+  streamcluster_wal_backlog_bytes: 'bytes accepted from producers and not yet durable',
+} as const
+export type BrokerMetric = keyof typeof brokerMetrics
+export const brokerMetricNames = Object.keys(brokerMetrics) as BrokerMetric[]
+
+/** Kubernetes' own limits (k8s.io/api autoscaling/v2, HPAScalingRules and HPAScalingPolicy). */
+const STABILIZATION_SECONDS_MAX = 3600
+const PERIOD_SECONDS_MAX = 1800
+/** Not a limit of the design; it keeps a typing error from starting a thousand processes. */
+export const REPLICAS_MAX = 10_000
+
+const quantity = z
+  .union([z.string(), z.number()], { error: 'must be a quantity such as 60M, 800m or 0.8' })
+  .refine((value) => quantityMilli(value) !== null, {
+    error: 'must be a quantity that is not negative, such as 60M, 800m or 0.8',
+  })
+
+const positiveQuantity = quantity.refine((value) => quantityMilli(value) !== 0, {
+  error: 'must be more than zero',
+})
+
+const podsMetric = fields({
+  type: z
+    .literal('Pods', { error: 'must be Pods: each broker is measured, and the mean is compared' })
+    .describe('Pods: the mean over all active brokers is compared with the target.'),
+  pods: fields({
+    metric: fields({
+      name: z
+        .enum(brokerMetricNames, {
+          error: `must be one of the brokers' metrics: ${brokerMetricNames.join(', ')}`,
+        })
+        .describe(
+          brokerMetricNames.map((name) => `${name}: ${brokerMetrics[name]}.`).join(' '),
+        ),
+    }).describe('The metric to look at.'),
+    target: fields({
+      type: z
+        .literal('AverageValue', { error: 'must be AverageValue' })
+        .describe('AverageValue: the target is a mean per broker.'),
+      averageValue: positiveQuantity.describe(
+        'What one broker should carry, as a quantity: 60M is 60,000,000; 800m is 0.8.',
+      ),
+    }).describe('What one broker should carry.'),
+  }).describe('The metric and its target.'),
+})
+
+const scalingPolicy = fields({
+  type: z
+    .enum(['Pods', 'Percent'], { error: 'must be Pods or Percent' })
+    .describe('Pods: `value` brokers per period. Percent: `value` percent of them per period.'),
+  value: wholeNumber(1, REPLICAS_MAX).describe('How much change one period allows.'),
+  periodSeconds: wholeNumber(1, PERIOD_SECONDS_MAX).describe('Length of the period.'),
+})
+
+const scalingRules = fields({
+  stabilizationWindowSeconds: wholeNumber(0, STABILIZATION_SECONDS_MAX)
+    .optional()
+    .describe(
+      'How long recommendations are remembered: the most cautious one of this window counts. ' +
+        'Default 0 when scaling up, 300 when scaling down.',
+    ),
+  selectPolicy: z
+    .enum(['Max', 'Min', 'Disabled'], { error: 'must be Max, Min or Disabled' })
+    .optional()
+    .describe('Which policy counts, if there are several; Disabled forbids this direction.'),
+  policies: z
+    .array(scalingPolicy)
+    .min(1, 'must list at least one policy (leave the field out for the defaults)')
+    .optional()
+    .describe('How fast the number of brokers may change.'),
+  tolerance: quantity
+    .optional()
+    .describe('How far, as a share, the metric may be off its target without a change: 0.1.'),
+})
+
+/** `spec.autoscaling`: what of autoscaling/v2 concerns brokers, verbatim. */
+export const autoscaling = fields({
+  minReplicas: wholeNumber(1, REPLICAS_MAX).describe('Never fewer brokers than this.'),
+  maxReplicas: wholeNumber(1, REPLICAS_MAX).describe('Never more brokers than this.'),
+  metrics: z
+    .array(podsMetric)
+    .min(1, 'must list at least one metric')
+    .describe('What decides. Over several metrics, the one that asks for most brokers wins.'),
+  behavior: fields({
+    scaleUp: scalingRules
+      .optional()
+      .describe('Adding brokers. Default: at once, the larger of 4 and 100 % per 15 s.'),
+    scaleDown: scalingRules
+      .optional()
+      .describe('Removing brokers. Default: after 300 s of lower load, as many as needed.'),
+  })
+    .optional()
+    .describe("How fast, as in HorizontalPodAutoscaler's spec.behavior."),
+}).refine((value) => value.minReplicas <= value.maxReplicas, {
+  path: ['minReplicas'],
+  error: 'must not be more than maxReplicas',
+})
+
+export type Autoscaling = z.infer<typeof autoscaling>
+export type ScalingRulesSpec = z.infer<typeof scalingRules>
