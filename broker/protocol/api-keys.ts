@@ -1,0 +1,50 @@
+import { apiVersionsRequest, apiVersionsResponse } from './messages/api-versions.ts'
+import { fetchRequest, fetchResponse } from './messages/fetch.ts'
+import { metadataRequest, metadataResponse } from './messages/metadata.ts'
+import { produceRequest, produceResponse } from './messages/produce.ts'
+import type { Fields, Message } from './schema.ts'
+
+export interface Api<Request extends Fields = Fields, Response extends Fields = Fields> {
+  /** Kafka's name of the API, such as `Produce`. */
+  readonly name: string
+  readonly key: number
+  readonly request: Message<Request>
+  readonly response: Message<Response>
+  /** The versions an ApiVersions response names. */
+  readonly advertised: readonly [number, number]
+}
+
+function api<Request extends Fields, Response extends Fields>(
+  name: string,
+  request: Message<Request>,
+  response: Message<Response>,
+  advertised: readonly [number, number] = request.versions,
+): Api<Request, Response> {
+  return { name, key: request.key, request, response, advertised }
+}
+
+/**
+ * Every API that this release knows. Two are advertised otherwise than they are valid:
+ * Produce from 0 on, because librdkafka derives from its minimum which message formats a broker
+ * has (KAFKA-18659), though versions 0-2 are refused; InitProducerId without its unstable v6.
+ */
+export const apis = {
+  produce: api('Produce', produceRequest, produceResponse, [0, 13]),
+  fetch: api('Fetch', fetchRequest, fetchResponse),
+  metadata: api('Metadata', metadataRequest, metadataResponse),
+  apiVersions: api('ApiVersions', apiVersionsRequest, apiVersionsResponse),
+} as const
+
+/** An API whose messages are not known statically. */
+export type AnyApi = Api<Fields, Fields>
+
+const byKey = new Map<number, AnyApi>()
+for (const each of Object.values(apis)) byKey.set(each.key, each as unknown as AnyApi)
+
+/** The API of a key, or undefined when this release does not know it. */
+export function apiOf(key: number): AnyApi | undefined {
+  return byKey.get(key)
+}
+
+/** All APIs, in the order of their keys. */
+export const allApis: readonly AnyApi[] = [...byKey.values()].sort((a, b) => a.key - b.key)
