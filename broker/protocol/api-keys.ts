@@ -1,6 +1,28 @@
+import {
+  alterPartitionReassignmentsRequest,
+  alterPartitionReassignmentsResponse,
+} from './messages/alter-partition-reassignments.ts'
 import { apiVersionsRequest, apiVersionsResponse } from './messages/api-versions.ts'
+import { createTopicsRequest, createTopicsResponse } from './messages/create-topics.ts'
+import { deleteTopicsRequest, deleteTopicsResponse } from './messages/delete-topics.ts'
+import { describeClusterRequest, describeClusterResponse } from './messages/describe-cluster.ts'
+import { describeConfigsRequest, describeConfigsResponse } from './messages/describe-configs.ts'
+import {
+  describeTopicPartitionsRequest,
+  describeTopicPartitionsResponse,
+} from './messages/describe-topic-partitions.ts'
 import { fetchRequest, fetchResponse } from './messages/fetch.ts'
+import { initProducerIdRequest, initProducerIdResponse } from './messages/init-producer-id.ts'
+import { listOffsetsRequest, listOffsetsResponse } from './messages/list-offsets.ts'
+import {
+  listPartitionReassignmentsRequest,
+  listPartitionReassignmentsResponse,
+} from './messages/list-partition-reassignments.ts'
 import { metadataRequest, metadataResponse } from './messages/metadata.ts'
+import {
+  offsetForLeaderEpochRequest,
+  offsetForLeaderEpochResponse,
+} from './messages/offset-for-leader-epoch.ts'
 import { produceRequest, produceResponse } from './messages/produce.ts'
 import type { Fields, Message } from './schema.ts'
 
@@ -31,8 +53,34 @@ function api<Request extends Fields, Response extends Fields>(
 export const apis = {
   produce: api('Produce', produceRequest, produceResponse, [0, 13]),
   fetch: api('Fetch', fetchRequest, fetchResponse),
+  listOffsets: api('ListOffsets', listOffsetsRequest, listOffsetsResponse),
   metadata: api('Metadata', metadataRequest, metadataResponse),
   apiVersions: api('ApiVersions', apiVersionsRequest, apiVersionsResponse),
+  createTopics: api('CreateTopics', createTopicsRequest, createTopicsResponse),
+  deleteTopics: api('DeleteTopics', deleteTopicsRequest, deleteTopicsResponse),
+  initProducerId: api('InitProducerId', initProducerIdRequest, initProducerIdResponse, [0, 5]),
+  offsetForLeaderEpoch: api(
+    'OffsetForLeaderEpoch',
+    offsetForLeaderEpochRequest,
+    offsetForLeaderEpochResponse,
+  ),
+  describeConfigs: api('DescribeConfigs', describeConfigsRequest, describeConfigsResponse),
+  alterPartitionReassignments: api(
+    'AlterPartitionReassignments',
+    alterPartitionReassignmentsRequest,
+    alterPartitionReassignmentsResponse,
+  ),
+  listPartitionReassignments: api(
+    'ListPartitionReassignments',
+    listPartitionReassignmentsRequest,
+    listPartitionReassignmentsResponse,
+  ),
+  describeCluster: api('DescribeCluster', describeClusterRequest, describeClusterResponse),
+  describeTopicPartitions: api(
+    'DescribeTopicPartitions',
+    describeTopicPartitionsRequest,
+    describeTopicPartitionsResponse,
+  ),
 } as const
 
 /** An API whose messages are not known statically. */

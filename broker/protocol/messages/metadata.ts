@@ -11,9 +11,7 @@ import {
   string,
   uuid,
 } from '../schema.ts'
-
-/** Kafka's "was not asked for" of a set of authorized operations. */
-export const OPERATIONS_UNKNOWN = -2_147_483_648
+import { OPERATIONS_UNKNOWN } from './authorized-operations.ts'
 
 /** v0: an empty list asks for all topics; from v1 on, null does. v10: topic ids (v12: served). */
 export const metadataRequest = message(
