@@ -81,7 +81,9 @@ describe('encoding', () => {
         },
       ],
     })
-    expect(encoded.chunks.filter((chunk) => pieces.some((piece) => piece === chunk))).toEqual(pieces)
+    expect(encoded.chunks.filter((chunk) => pieces.some((piece) => piece === chunk))).toEqual(
+      pieces,
+    )
     const decoded = codecOf(fetchResponse, 17).decode(joined(encoded))
     expect(decoded.responses[0]!.partitions[0]!.records).toEqual(Buffer.concat(pieces))
     expect(encoded.totalBytes).toBe(joined(encoded).length)
@@ -112,9 +114,10 @@ describe('encoding', () => {
           maxWaitMs: 1,
           minBytes: 1,
           topics: [
-            { topicId: TOPIC_ID, partitions: [
-              { partition: 0, fetchOffset: 0, partitionMaxBytes: 1, highWatermark },
-            ] },
+            {
+              topicId: TOPIC_ID,
+              partitions: [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1, highWatermark }],
+            },
           ],
         }),
       )

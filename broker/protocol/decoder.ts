@@ -109,7 +109,11 @@ interface TagDecoder {
 type Struct = Record<string, unknown>
 
 /** Reads the tagged fields at the end of a flexible struct; unknown ones are skipped. */
-function decodeTags(reader: Reader, value: Struct, tags: readonly (TagDecoder | undefined)[]): void {
+function decodeTags(
+  reader: Reader,
+  value: Struct,
+  tags: readonly (TagDecoder | undefined)[],
+): void {
   const count = reader.uvarint()
   for (let index = 0; index < count; index++) {
     const tag = reader.uvarint()

@@ -96,12 +96,14 @@ function structEncoder(fields: Fields, context: Context): Encode {
   const tags = infos
     .filter((info) => info.tag !== null)
     .sort((a, b) => a.tag! - b.tag!)
-    .map((info): TagEncoder => ({
-      tag: info.tag!,
-      name: info.name,
-      encode: valueEncoder(info.shape, context),
-      isDefault: defaultTest(info.shape, info.default),
-    }))
+    .map(
+      (info): TagEncoder => ({
+        tag: info.tag!,
+        name: info.name,
+        encode: valueEncoder(info.shape, context),
+        isDefault: defaultTest(info.shape, info.default),
+      }),
+    )
   const { flexible } = context
   const count = names.length
 

@@ -33,6 +33,7 @@ export const ELEMENTS_MAX = 1_048_576
 const STRING_BYTES_MAX = 0x7fff
 const TWO_POW_32 = 0x1_0000_0000
 const HIGH_WORD_MAX = 0x1f_ffff
+const VARLONG_BYTES_MAX = 10
 const EMPTY = Buffer.alloc(0)
 
 /**
@@ -132,6 +133,22 @@ export class Reader {
     const last = this.buffer[this.take(1)]!
     if (last > 0x0f) throw new DecodeError('a varint has more than 32 bits')
     return value + last * 0x1000_0000
+  }
+
+  /** A signed (zigzag) varint of up to 64 bits, as records have them, within 2^53. */
+  varlong(): number {
+    let value = 0
+    let factor = 1
+    for (let count = 0; count < VARLONG_BYTES_MAX; count++) {
+      const byte = this.buffer[this.take(1)]!
+      value += (byte & 0x7f) * factor
+      if (byte < 0x80) {
+        if (value > Number.MAX_SAFE_INTEGER) break
+        return value % 2 === 0 ? value / 2 : -(value + 1) / 2
+      }
+      factor *= 0x80
+    }
+    throw new DecodeError('a varint is beyond 2^53')
   }
 
   /** A length with -1 for null, as int16. */

@@ -85,7 +85,10 @@ export function encodeRequestFrame<F extends Fields>(
   const { correlationId, clientId } = header
   const { key: apiKey } = table
   encodeRequestHeader(writer, requestHeaderVersion(table as Message, version), {
-    apiKey, apiVersion: version, correlationId, clientId,
+    apiKey,
+    apiVersion: version,
+    correlationId,
+    clientId,
   })
   codecOf(table, version).encodeTo(writer, body)
   return writer.finish({ sizePrefix: true })

@@ -20,7 +20,18 @@ function uvarintBytes(value: number): number {
   if (value < 0x80) return 1
   if (value < 0x4000) return 2
   if (value < 0x20_0000) return 3
-  return value < 0x1000_0000 ? 4 : 5
+  let length = 4
+  for (let rest = value / 0x1000_0000; rest >= 1; rest /= 0x80) length++
+  return length
+}
+
+function zigzag(value: number): number {
+  return value < 0 ? -2 * value - 1 : 2 * value
+}
+
+/** Bytes of `value` as a signed varint. */
+export function varlongBytes(value: number): number {
+  return uvarintBytes(zigzag(value))
 }
 
 /**
@@ -159,6 +170,12 @@ export class Writer {
       }
       buffer[position++] = (rest & 0x7f) | 0x80
     }
+  }
+
+  /** A signed (zigzag) varint, as records have them. */
+  varlong(value: number): void {
+    assert(Math.abs(value) < 2 ** 52, 'a varint and its sign fit in 53 bits')
+    this.uvarint(zigzag(value))
   }
 
   /** A string after its length: as an int16, or as a compact length. */

@@ -28,11 +28,9 @@ export const apiVersionsResponse = message(
     errorCode: int16,
     apiKeys: array({ apiKey: int16, minVersion: int16, maxVersion: int16 }),
     throttleTimeMs: field(int32, { from: 1 }),
-    supportedFeatures: tagged(
-      0,
-      array({ name: string, minVersion: int16, maxVersion: int16 }),
-      { from: 3 },
-    ),
+    supportedFeatures: tagged(0, array({ name: string, minVersion: int16, maxVersion: int16 }), {
+      from: 3,
+    }),
     finalizedFeaturesEpoch: tagged(1, int64, { from: 3, default: -1 }),
     finalizedFeatures: tagged(
       2,
