@@ -1,0 +1,346 @@
+import { assert, present } from '../../base/assert.ts'
+import type { SharedBytes } from '../../base/buffer-pool.ts'
+import { setBaseOffset, setLeaderEpoch } from '../protocol/record-batch.ts'
+import type { BatchMeta, LogObjectBuilder } from '../wal/log-object.ts'
+import type { WalCut, WalSource, WalWriter } from '../wal/writer.ts'
+import { advanceHotState, encodeHotState, type HotState } from './hot-state.ts'
+import { type Run, runOf } from './run-table.ts'
+import { CachedRuns, type TailCache } from './tail-cache.ts'
+
+/** What a partition does now. A closed one is never used again: a new epoch is a new object. */
+export type Phase = 'opening' | 'open' | 'closing' | 'closed'
+
+export type AppendError = 'not-leader' | 'out-of-order-sequence' | 'stale-producer-epoch'
+
+export interface AppendResult {
+  readonly error: AppendError | null
+  readonly baseOffset: number
+  readonly logStartOffset: number
+}
+
+/** Whoever waits for an append: told exactly once, with the `index` it gave. */
+export interface AppendWaiter {
+  appended(index: number, result: AppendResult): void
+}
+
+/** A batch that passed validation, with the memory it lies in. */
+export interface AppendBatch {
+  /** Exactly one record batch. Its base offset and leader epoch are written in place. */
+  readonly bytes: Buffer
+  readonly frame: SharedBytes
+  readonly recordCount: number
+  readonly maxTimestampMs: number
+  readonly attributes: number
+  readonly producerId: number
+  readonly producerEpoch: number
+  readonly baseSequence: number
+}
+
+/** What a partition needs of its surroundings. */
+export interface PartitionHost {
+  readonly nodeId: number
+  readonly wal: Pick<WalWriter, 'enqueue'>
+  readonly tailCache: TailCache
+  /** The open entry is durable: the epoch exists. */
+  opened(partition: Partition): void
+  /** The close entry is durable; `state` is what the next owner begins with. */
+  closed(partition: Partition, state: Buffer): void
+}
+
+interface Waiting {
+  readonly waiter: AppendWaiter
+  readonly index: number
+  readonly baseOffset: number
+  /** The waiter is told once this offset is durable. */
+  readonly lastOffset: number
+}
+
+/** Entries without data still take this much of a log object, roughly. */
+const STATE_ENTRY_BYTES = 256
+
+/**
+ * One partition at its owner, for one leader epoch. Appends go to the WAL and become visible and
+ * acknowledged only when durable; `state` is the durable state, what is pending lies beside it.
+ */
+export class Partition implements WalSource {
+  phase: Phase = 'opening'
+  /** The durable state. Only set from `opening` on. */
+  state: HotState | null = null
+  /** The offset that the next record gets. */
+  nextOffset = 0
+  openDurable = false
+  /** Whether somebody read at the tail lately: only then is it worth keeping new data in memory. */
+  tailReadAtMs = Number.NEGATIVE_INFINITY
+  readonly cached = new CachedRuns()
+
+  private openCut = false
+  private closeWanted = false
+  private readonly cuts: WalCut[] = []
+  private inFlightRuns: Run[] = []
+  private pendingBatches: BatchMeta[] = []
+  private pendingPieces: Buffer[] = []
+  private pendingFrames: SharedBytes[] = []
+  /** In offset order, but for duplicates of batches in flight, which go to `duplicates`. */
+  private waiting: Waiting[] = []
+  private duplicates: Waiting[] = []
+  private openWaiters: (() => void)[] = []
+  private watchers = new Set<() => void>()
+
+  readonly topicId: string
+  readonly index: number
+  readonly leaderEpoch: number
+  private readonly host: PartitionHost
+  /** Decides whether a run that became durable stays in memory. */
+  keepsTail: () => boolean = () => false
+
+  constructor(
+    address: { topicId: string; partition: number; leaderEpoch: number },
+    host: PartitionHost,
+  ) {
+    this.topicId = address.topicId
+    this.index = address.partition
+    this.leaderEpoch = address.leaderEpoch
+    this.host = host
+  }
+
+  private get address(): { topicId: string; partition: number; leaderEpoch: number } {
+    return { topicId: this.topicId, partition: this.index, leaderEpoch: this.leaderEpoch }
+  }
+
+  /** The first offset that is not durable: what consumers may read up to. */
+  get highWatermark(): number {
+    return this.state?.endOffset ?? 0
+  }
+
+  get logStartOffset(): number {
+    return this.state?.logStartOffset ?? 0
+  }
+
+  /** Begins the epoch with the state that was recovered (R2). */
+  open(state: HotState): void {
+    assert(this.phase === 'opening', 'a partition is opened once')
+    this.state = state
+    this.nextOffset = state.endOffset
+    this.phase = 'open'
+    this.host.wal.enqueue(this, STATE_ENTRY_BYTES)
+    this.wakeOpenWaiters()
+    if (this.closeWanted) this.beginClose()
+  }
+
+  /** Calls `callback` once the partition is open or will never be; at once if that is so now. */
+  whenOpen(callback: () => void): void {
+    if (this.phase !== 'opening') callback()
+    else this.openWaiters.push(callback)
+  }
+
+  private wakeOpenWaiters(): void {
+    const waiters = this.openWaiters
+    this.openWaiters = []
+    for (const wake of waiters) wake()
+  }
+
+  /**
+   * Appends one batch, in one synchronous step: sequence check, offsets, queue. The waiter hears of
+   * it once durable. A duplicate is answered when its original is durable, never before.
+   */
+  append(batch: AppendBatch, waiter: AppendWaiter, index: number): void {
+    if (this.phase !== 'open' || this.state === null) {
+      waiter.appended(index, this.failure('not-leader'))
+      return
+    }
+    const { producerId, producerEpoch, baseSequence, recordCount } = batch
+    if (producerId >= 0) {
+      const { producers } = this.state
+      const check = producers.check(producerId, producerEpoch, baseSequence, recordCount)
+      if (check.verdict === 'out-of-order' || check.verdict === 'stale-epoch') {
+        const stale = check.verdict === 'stale-epoch'
+        waiter.appended(index, this.failure(stale ? 'stale-producer-epoch' : 'out-of-order-sequence'))
+        return
+      }
+      if (check.verdict === 'duplicate') {
+        this.answerDuplicate({ waiter, index, ...check.of })
+        return
+      }
+    }
+    const baseOffset = this.nextOffset
+    const meta: BatchMeta = {
+      baseOffset,
+      lastOffset: baseOffset + recordCount - 1,
+      sizeBytes: batch.bytes.length,
+      maxTimestampMs: batch.maxTimestampMs,
+      attributes: batch.attributes,
+      producerId,
+      producerEpoch,
+      baseSequence,
+    }
+    setBaseOffset(batch.bytes, 0, baseOffset)
+    setLeaderEpoch(batch.bytes, 0, this.leaderEpoch)
+    this.nextOffset = baseOffset + recordCount
+    if (producerId >= 0) {
+      this.state.producers.add(meta, batch.maxTimestampMs, this.state.endOffset)
+    }
+    batch.frame.retain()
+    this.pendingBatches.push(meta)
+    this.pendingPieces.push(batch.bytes)
+    this.pendingFrames.push(batch.frame)
+    this.waiting.push({ waiter, index, baseOffset, lastOffset: meta.lastOffset })
+    this.host.wal.enqueue(this, batch.bytes.length)
+  }
+
+  private failure(error: AppendError): AppendResult {
+    return { error, baseOffset: -1, logStartOffset: -1 }
+  }
+
+  private answerDuplicate(waiting: Waiting): void {
+    if (waiting.lastOffset < this.highWatermark) this.acknowledge(waiting)
+    else this.duplicates.push(waiting)
+  }
+
+  private acknowledge(waiting: Waiting): void {
+    assert(waiting.lastOffset < this.highWatermark, 'only what is durable is acknowledged')
+    waiting.waiter.appended(waiting.index, {
+      error: null,
+      baseOffset: waiting.baseOffset,
+      logStartOffset: this.logStartOffset,
+    })
+  }
+
+  cut(builder: LogObjectBuilder, seq: number): WalCut | null {
+    if (this.phase === 'closed') return null
+    const state = present(this.state, 'the state of a partition with entries')
+    const opens = !this.openCut
+    if (opens) {
+      assert(this.inFlightRuns.length === 0, 'nothing of an epoch precedes its open entry')
+      builder.addState('open', this.address, encodeHotState(state))
+      this.openCut = true
+    }
+    const batches = this.pendingBatches
+    const pieces = this.pendingPieces
+    const frames = this.pendingFrames
+    let run: Run | null = null
+    if (batches.length > 0) {
+      const position = builder.addRun(this.address, pieces, batches)
+      run = runOf({ nodeId: this.host.nodeId, seq, position }, batches)
+      this.inFlightRuns.push(run)
+      this.pendingBatches = []
+      this.pendingPieces = []
+      this.pendingFrames = []
+    }
+    let closeState: Buffer | null = null
+    if (this.closeWanted) {
+      closeState = this.stateAfterAllRuns(state)
+      builder.addState('close', this.address, closeState)
+    }
+    const cut: WalCut = {
+      durable: () => {
+        assert(this.cuts.shift() === cut, 'the objects of a partition become durable in order')
+        if (this.phase === 'closed') {
+          for (const frame of frames) frame.release()
+          return
+        }
+        if (opens) this.openDurable = true
+        if (run !== null) this.runDurable(run, batches, pieces, frames)
+        if (opens) this.host.opened(this)
+        if (closeState !== null) this.closeDurable(closeState)
+      },
+    }
+    this.cuts.push(cut)
+    return cut
+  }
+
+  /** The state once everything in flight is durable: what a close entry must say. */
+  private stateAfterAllRuns(state: HotState): Buffer {
+    const after: HotState = {
+      logStartOffset: state.logStartOffset,
+      endOffset: state.endOffset,
+      epochs: state.epochs.slice(),
+      producers: state.producers,
+      runs: state.runs.copy(),
+    }
+    for (const run of this.inFlightRuns) advanceHotState(after, run, this.leaderEpoch)
+    assert(after.endOffset === this.nextOffset, 'a close entry covers everything that was appended')
+    return encodeHotState(after)
+  }
+
+  private runDurable(
+    run: Run,
+    batches: readonly BatchMeta[],
+    pieces: readonly Buffer[],
+    frames: readonly SharedBytes[],
+  ): void {
+    const state = present(this.state, 'the state of an open partition')
+    assert(this.inFlightRuns.shift() === run, 'runs become durable in order')
+    advanceHotState(state, run, this.leaderEpoch)
+    if (this.keepsTail()) {
+      this.host.tailCache.add(this.cached, batches, pieces, frames)
+    } else {
+      this.host.tailCache.clear(this.cached)
+      for (const frame of frames) frame.release()
+    }
+    let answered = 0
+    while (answered < this.waiting.length) {
+      const waiting = this.waiting[answered] as Waiting
+      if (waiting.lastOffset >= state.endOffset) break
+      answered++
+      this.acknowledge(waiting)
+    }
+    this.waiting.splice(0, answered)
+    if (this.duplicates.length > 0) {
+      const { duplicates } = this
+      this.duplicates = []
+      for (const waiting of duplicates) this.answerDuplicate(waiting)
+    }
+    this.wakeWatchers()
+  }
+
+  /** Calls `watcher` whenever new data is durable, and when the partition closes. */
+  watch(watcher: () => void): void {
+    this.watchers.add(watcher)
+  }
+
+  unwatch(watcher: () => void): void {
+    this.watchers.delete(watcher)
+  }
+
+  private wakeWatchers(): void {
+    for (const watcher of [...this.watchers]) watcher()
+  }
+
+  /** Stops accepting; writes the close entry behind everything that was accepted (design §5). */
+  beginClose(): void {
+    if (this.phase === 'opening') {
+      this.closeWanted = true
+      return
+    }
+    if (this.phase !== 'open') return
+    this.phase = 'closing'
+    this.closeWanted = true
+    this.host.wal.enqueue(this, STATE_ENTRY_BYTES)
+    // Readers go to the next owner; what they miss becomes visible there.
+    this.wakeWatchers()
+  }
+
+  private closeDurable(state: Buffer): void {
+    this.phase = 'closed'
+    assert(this.waiting.length === 0 && this.pendingBatches.length === 0, 'nothing follows a close')
+    this.host.tailCache.clear(this.cached)
+    this.wakeWatchers()
+    this.host.closed(this, state)
+  }
+
+  /** Gives up without writing anything: the topic is gone, or the node is fenced. */
+  abandon(): void {
+    this.phase = 'closed'
+    this.host.tailCache.clear(this.cached)
+    for (const frame of this.pendingFrames) frame.release()
+    this.pendingFrames = []
+    this.pendingPieces = []
+    this.pendingBatches = []
+    const waiting = [...this.waiting, ...this.duplicates]
+    this.waiting = []
+    this.duplicates = []
+    for (const { waiter, index } of waiting) waiter.appended(index, this.failure('not-leader'))
+    this.wakeOpenWaiters()
+    this.wakeWatchers()
+  }
+}

@@ -1,0 +1,158 @@
+import type { ByteReader, ByteWriter } from '../../base/byte-writer.ts'
+import type { BatchMeta } from '../wal/log-object.ts'
+
+/** How many batches per producer a duplicate is recognised among (Kafka keeps as many). */
+const BATCHES_KEPT = 5
+const SEQUENCE_MAX = 0x7fffffff
+
+/** One accepted batch of an idempotent producer. */
+export interface ProducerBatch {
+  readonly producerEpoch: number
+  readonly baseSequence: number
+  readonly lastSequence: number
+  readonly baseOffset: number
+  readonly lastOffset: number
+  readonly timestampMs: number
+}
+
+interface ProducerEntry {
+  /** When it last appended, by the broker's clock; it is forgotten some time after. */
+  lastTimestampMs: number
+  /** Oldest first: at most five durable ones, and all that are not durable yet. */
+  batches: ProducerBatch[]
+}
+
+export type SequenceCheck =
+  | { readonly verdict: 'next' }
+  | { readonly verdict: 'duplicate'; readonly of: ProducerBatch }
+  | { readonly verdict: 'out-of-order' }
+  | { readonly verdict: 'stale-epoch' }
+
+const NEXT: SequenceCheck = { verdict: 'next' }
+const OUT_OF_ORDER: SequenceCheck = { verdict: 'out-of-order' }
+const STALE_EPOCH: SequenceCheck = { verdict: 'stale-epoch' }
+
+/** The sequence `count` after `sequence`; sequences wrap from 2^31 - 1 to 0. */
+export function sequenceAfter(sequence: number, count: number): number {
+  return sequence > SEQUENCE_MAX - count ? count - (SEQUENCE_MAX - sequence) - 1 : sequence + count
+}
+
+/**
+ * Producer ids, epochs and sequences of one partition (KIP-98, KIP-360). Holds the *pending* state
+ * that appends are checked against; what lies below the high watermark is the *durable* state, the
+ * only one that is written, handed over, or answered from (design §4).
+ */
+export class ProducerStates {
+  private readonly producers = new Map<number, ProducerEntry>()
+
+  get size(): number {
+    return this.producers.size
+  }
+
+  /** Judges a batch before it is appended. The producer id must not be -1. */
+  check(producerId: number, producerEpoch: number, baseSequence: number, count: number): SequenceCheck {
+    const entry = this.producers.get(producerId)
+    const last = entry?.batches[entry.batches.length - 1]
+    if (entry === undefined || last === undefined) return NEXT
+    if (producerEpoch < last.producerEpoch) return STALE_EPOCH
+    if (producerEpoch > last.producerEpoch) return baseSequence === 0 ? NEXT : OUT_OF_ORDER
+    if (baseSequence === sequenceAfter(last.lastSequence, 1)) return NEXT
+    const lastSequence = sequenceAfter(baseSequence, count - 1)
+    for (const batch of entry.batches) {
+      if (
+        batch.producerEpoch === producerEpoch &&
+        batch.baseSequence === baseSequence &&
+        batch.lastSequence === lastSequence
+      ) {
+        return { verdict: 'duplicate', of: batch }
+      }
+    }
+    return OUT_OF_ORDER
+  }
+
+  /** Takes note of an appended batch. Batches at or above `highWatermark` are not durable yet. */
+  add(batch: BatchMeta, timestampMs: number, highWatermark: number): void {
+    let entry = this.producers.get(batch.producerId)
+    if (entry === undefined) {
+      entry = { lastTimestampMs: timestampMs, batches: [] }
+      this.producers.set(batch.producerId, entry)
+    }
+    entry.lastTimestampMs = timestampMs
+    entry.batches.push({
+      producerEpoch: batch.producerEpoch,
+      baseSequence: batch.baseSequence,
+      lastSequence: sequenceAfter(batch.baseSequence, batch.lastOffset - batch.baseOffset),
+      baseOffset: batch.baseOffset,
+      lastOffset: batch.lastOffset,
+      timestampMs,
+    })
+    // Five durable ones must stay: they are what a checkpoint or the next owner will know.
+    const { batches } = entry
+    const oldestKept = batches[BATCHES_KEPT]
+    if (oldestKept !== undefined && oldestKept.lastOffset < highWatermark) batches.shift()
+  }
+
+  /** Forgets producers that were last seen before `beforeMs` and have nothing pending. */
+  expire(beforeMs: number, highWatermark: number): void {
+    for (const [producerId, entry] of this.producers) {
+      const last = entry.batches[entry.batches.length - 1]
+      if (entry.lastTimestampMs < beforeMs && (last === undefined || last.lastOffset < highWatermark)) {
+        this.producers.delete(producerId)
+      }
+    }
+  }
+
+  /** Every known producer with its newest batch, for DescribeProducers. */
+  *list(): Iterable<{ producerId: number; last: ProducerBatch }> {
+    for (const [producerId, entry] of this.producers) {
+      const last = entry.batches[entry.batches.length - 1]
+      if (last !== undefined) yield { producerId, last }
+    }
+  }
+
+  /** Writes what lies below `endOffset`, newest five batches per producer. */
+  encode(writer: ByteWriter, endOffset: number): void {
+    const kept: [number, ProducerBatch[]][] = []
+    for (const [producerId, entry] of this.producers) {
+      const batches = entry.batches.filter((batch) => batch.lastOffset < endOffset)
+      if (batches.length > 0) kept.push([producerId, batches.slice(-BATCHES_KEPT)])
+    }
+    writer.varint(kept.length)
+    for (const [producerId, batches] of kept) {
+      writer.varint(producerId)
+      writer.varint(batches.length)
+      for (const batch of batches) {
+        writer.varint(batch.producerEpoch)
+        writer.varint(batch.baseSequence)
+        writer.varint(batch.lastSequence)
+        writer.varint(batch.baseOffset)
+        writer.varint(batch.lastOffset - batch.baseOffset)
+        writer.varint(batch.timestampMs)
+      }
+    }
+  }
+
+  static decode(reader: ByteReader): ProducerStates {
+    const states = new ProducerStates()
+    const producerCount = reader.varint()
+    for (let i = 0; i < producerCount; i++) {
+      const producerId = reader.varint()
+      const batchCount = reader.varint()
+      const batches: ProducerBatch[] = []
+      for (let j = 0; j < batchCount; j++) {
+        const producerEpoch = reader.varint()
+        const baseSequence = reader.varint()
+        const lastSequence = reader.varint()
+        const baseOffset = reader.varint()
+        const lastOffset = baseOffset + reader.varint()
+        const timestampMs = reader.varint()
+        batches.push({
+          producerEpoch, baseSequence, lastSequence, baseOffset, lastOffset, timestampMs,
+        })
+      }
+      const lastTimestampMs = batches[batches.length - 1]?.timestampMs ?? 0
+      states.producers.set(producerId, { lastTimestampMs, batches })
+    }
+    return states
+  }
+}

@@ -1,0 +1,165 @@
+/** One partition, as the balancer sees it. `bytesPerSecond` is what it was measured to carry. */
+export interface PlacedPartition {
+  readonly topicId: string
+  readonly partition: number
+  readonly bytesPerSecond: number
+  /** Whether it may move now: its owner has checkpointed it (R8). */
+  readonly movable: boolean
+}
+
+export interface PlacedNode {
+  readonly nodeId: number
+  /** A draining node gives everything away and gets nothing. */
+  readonly draining: boolean
+  readonly partitions: readonly PlacedPartition[]
+}
+
+export interface Move {
+  readonly topicId: string
+  readonly partition: number
+  readonly source: number
+  readonly target: number
+}
+
+/** Counts this close to the mean are even enough: moving has a price for clients. */
+const COUNT_SLACK_RATIO = 0.1
+/** Load differences below this are noise. */
+const LOAD_SLACK_BYTES_PER_SECOND = 1024 * 1024
+const LOAD_SLACK_RATIO = 0.2
+
+interface Bin {
+  readonly nodeId: number
+  readonly draining: boolean
+  count: number
+  load: number
+  partitions: PlacedPartition[]
+}
+
+/**
+ * Which partitions should move, at most `movesMax`, first those that matter most: away from
+ * draining nodes, then until the counts are even, then until the measured load is. Pure and
+ * deterministic: the same input gives the same moves, so two controllers agree.
+ */
+export function planMoves(nodes: readonly PlacedNode[], movesMax: number): Move[] {
+  const bins: Bin[] = nodes.map(({ nodeId, draining, partitions }) => ({
+    nodeId,
+    draining,
+    count: partitions.length,
+    load: partitions.reduce((sum, { bytesPerSecond }) => sum + bytesPerSecond, 0),
+    partitions: [...partitions].sort(byLoadThenName),
+  }))
+  const active = bins.filter(({ draining }) => !draining).sort((a, b) => a.nodeId - b.nodeId)
+  if (active.length === 0) return []
+  const moves: Move[] = []
+  const move = (source: Bin, target: Bin, chosen: PlacedPartition): void => {
+    source.partitions.splice(source.partitions.indexOf(chosen), 1)
+    source.count--
+    source.load -= chosen.bytesPerSecond
+    target.count++
+    target.load += chosen.bytesPerSecond
+    const { topicId, partition } = chosen
+    moves.push({ topicId, partition, source: source.nodeId, target: target.nodeId })
+  }
+  for (const source of bins.filter(({ draining }) => draining)) {
+    for (const chosen of source.partitions.filter(({ movable }) => movable)) {
+      if (moves.length >= movesMax) return moves
+      move(source, lightest(active), chosen)
+    }
+  }
+  evenCounts(active, moves, movesMax, move)
+  evenLoads(active, moves, movesMax, move)
+  return moves
+}
+
+function byLoadThenName(a: PlacedPartition, b: PlacedPartition): number {
+  return (
+    b.bytesPerSecond - a.bytesPerSecond ||
+    (a.topicId < b.topicId ? -1 : a.topicId > b.topicId ? 1 : 0) ||
+    a.partition - b.partition
+  )
+}
+
+/** The node that a partition goes to next: few partitions first, then little load. */
+function lightest(active: readonly Bin[]): Bin {
+  let best = active[0] as Bin
+  for (const bin of active) {
+    if (bin.count < best.count || (bin.count === best.count && bin.load < best.load)) best = bin
+  }
+  return best
+}
+
+function fullest(active: readonly Bin[]): Bin {
+  let best = active[0] as Bin
+  for (const bin of active) {
+    if (bin.count > best.count || (bin.count === best.count && bin.load > best.load)) best = bin
+  }
+  return best
+}
+
+type MoveFunction = (source: Bin, target: Bin, chosen: PlacedPartition) => void
+
+function evenCounts(active: Bin[], moves: Move[], movesMax: number, move: MoveFunction): void {
+  const mean = active.reduce((sum, { count }) => sum + count, 0) / active.length
+  const slack = Math.max(1, mean * COUNT_SLACK_RATIO)
+  const stuck = new Set<Bin>()
+  while (moves.length < movesMax) {
+    const givers = active.filter((bin) => !stuck.has(bin))
+    if (givers.length === 0) return
+    const source = fullest(givers)
+    const target = lightest(active)
+    const uneven = source.count - mean > slack || mean - target.count > slack
+    if (!uneven || source.count - target.count < 2) return
+    // Alternating between light and heavy ones would need foresight; the share of load that the
+    // target lacks is what the partition should carry.
+    const wantedLoad = Math.max(0, (source.load - target.load) / (source.count - target.count))
+    const chosen = nearest(source.partitions, wantedLoad)
+    if (chosen === null) stuck.add(source)
+    else move(source, target, chosen)
+  }
+}
+
+function nearest(partitions: readonly PlacedPartition[], load: number): PlacedPartition | null {
+  let best: PlacedPartition | null = null
+  for (const partition of partitions) {
+    if (!partition.movable) continue
+    const distance = Math.abs(partition.bytesPerSecond - load)
+    if (best === null || distance < Math.abs(best.bytesPerSecond - load)) best = partition
+  }
+  return best
+}
+
+function evenLoads(active: Bin[], moves: Move[], movesMax: number, move: MoveFunction): void {
+  const mean = active.reduce((sum, { load }) => sum + load, 0) / active.length
+  const slack = Math.max(LOAD_SLACK_BYTES_PER_SECOND, mean * LOAD_SLACK_RATIO)
+  while (moves.length < movesMax) {
+    let source = active[0] as Bin
+    let target = active[0] as Bin
+    for (const bin of active) {
+      if (bin.load > source.load) source = bin
+      if (bin.load < target.load) target = bin
+    }
+    if (source.load - mean <= slack) return
+    // Half the difference evens them out; a partition of the whole difference would only swap them.
+    const gap = source.load - target.load
+    const chosen = nearest(source.partitions, gap / 2)
+    if (chosen === null || chosen.bytesPerSecond <= 0 || chosen.bytesPerSecond >= gap) return
+    move(source, target, chosen)
+  }
+}
+
+/**
+ * Spreads partitions that have no living owner over `nodeIds`, evenly, on top of what each has.
+ * Returns the target of each, in order.
+ */
+export function spread(count: number, nodes: readonly { nodeId: number; count: number }[]): number[] {
+  const bins = nodes.map(({ nodeId, count: owned }) => ({ nodeId, owned }))
+  const targets: number[] = []
+  for (let i = 0; i < count; i++) {
+    let best = bins[0]
+    if (best === undefined) return targets
+    for (const bin of bins) if (bin.owned < best.owned) best = bin
+    best.owned++
+    targets.push(best.nodeId)
+  }
+  return targets
+}
