@@ -1,5 +1,11 @@
 import { assert, present } from '../base/assert.ts'
-import type { ConfigScope, MetadataRecord, NodeAddress, Ownership } from './records.ts'
+import type {
+  ConfigScope,
+  MetadataRecord,
+  MetadataRecordOf,
+  NodeAddress,
+  Ownership,
+} from './records.ts'
 
 export type NodeState = 'active' | 'draining' | 'sealed'
 
@@ -40,8 +46,12 @@ export interface ImageScalars {
 /** The part of Map that the image needs, so that a draft can lie over an image. */
 export interface Table<K, V> {
   get(key: K): V | undefined
+  has(key: K): boolean
   set(key: K, value: V): unknown
   delete(key: K): unknown
+  keys(): Iterable<K>
+  values(): Iterable<V>
+  entries(): Iterable<[K, V]>
 }
 
 /** What records are applied to: an image, or a draft over one. Entries are immutable values. */
@@ -51,6 +61,13 @@ export interface ImageState {
   readonly topics: Table<string, TopicEntry>
   readonly topicIds: Table<string, string>
   readonly configs: Table<string, string>
+  /**
+   * Node id → how often the node stands in ownerships, as owner, in `from` or in `refs`. Absent
+   * means never: such a node, once sealed, can go (R5). Kept so that nobody scans a million of them.
+   */
+  readonly nodeUses: Table<number, number>
+  /** Replaces one ownership of a topic that exists. Without it the topic's entry is replaced. */
+  setOwnership?(topicId: string, partition: number, ownership: Ownership): void
 }
 
 /** The key of a dynamic config in `image.configs`. */
@@ -65,6 +82,7 @@ export interface Image extends ImageState {
   /** Topic name → topic id. */
   readonly topicIds: Map<string, string>
   readonly configs: Map<string, string>
+  readonly nodeUses: Map<number, number>
 }
 
 export function emptyImage(): Image {
@@ -81,6 +99,7 @@ export function emptyImage(): Image {
     topics: new Map(),
     topicIds: new Map(),
     configs: new Map(),
+    nodeUses: new Map(),
   }
 }
 
@@ -93,15 +112,34 @@ export function ownershipOf(
   return image.topics.get(topicId)?.partitions[partition]
 }
 
+const NO_PAST: Ownership['from'] = Object.freeze([])
+const NO_REFS: Ownership['refs'] = Object.freeze([])
+
 function fresh(nodeId: number): Ownership {
-  return { nodeId, leaderEpoch: 0, from: [], refs: [] }
+  return { nodeId, leaderEpoch: 0, from: NO_PAST, refs: NO_REFS }
+}
+
+/** Counts what `ownership` uses, `change` times, into `uses`. */
+export function countUses(
+  uses: Table<number, number>,
+  ownership: Ownership,
+  change: 1 | -1,
+): void {
+  countUse(uses, ownership.nodeId, change)
+  for (const past of ownership.from) countUse(uses, past.nodeId, change)
+  for (const nodeId of ownership.refs) countUse(uses, nodeId, change)
+}
+
+function countUse(uses: Table<number, number>, nodeId: number, change: 1 | -1): void {
+  const count = (uses.get(nodeId) ?? 0) + change
+  assert(count >= 0, `node ${nodeId} is used less than never`)
+  if (count === 0) uses.delete(nodeId)
+  else uses.set(nodeId, count)
 }
 
 /** Applies one record. Throws an invariant error where the record cannot be applied at all. */
 export function applyRecord(state: ImageState, record: MetadataRecord): void {
-  const { scalars, nodes, topics } = state
-  const nodeOf = (nodeId: number): NodeEntry => present(nodes.get(nodeId), `node ${nodeId}`)
-  const topicOf = (topicId: string): TopicEntry => present(topics.get(topicId), `topic ${topicId}`)
+  const { scalars } = state
   switch (record.type) {
     case 'cluster':
       scalars.clusterId = record.clusterId
@@ -110,70 +148,95 @@ export function applyRecord(state: ImageState, record: MetadataRecord): void {
     case 'store-probed':
       scalars.storeProbed = true
       return
-    case 'node-registered': {
-      const { nodeId, nonce, address, rack, version } = record
-      const entry: NodeEntry = {
-        nodeId, nonce, address, rack, version, state: 'active', sealedEnd: null,
-      }
-      nodes.set(nodeId, entry)
-      scalars.nextNodeId = nodeId + 1
-      return
-    }
-    case 'node-draining': {
-      const node = nodeOf(record.nodeId)
-      nodes.set(record.nodeId, { ...node, state: record.draining ? 'draining' : 'active' })
-      return
-    }
+    case 'node-registered':
+    case 'node-draining':
     case 'node-sealed':
-      nodes.set(record.nodeId, {
-        ...nodeOf(record.nodeId), state: 'sealed', sealedEnd: record.sealedEnd,
-      })
-      return
     case 'node-gone':
-      nodes.delete(record.nodeId)
+      applyNode(state, record)
       return
     case 'controller': {
       const { holder, nodeId, term } = record
       scalars.controller = { holder, nodeId, term }
       return
     }
-    case 'topic-created': {
-      const { topicId, name, configs, owners } = record
-      topics.set(topicId, { topicId, name, configs, partitions: owners.map(fresh) })
-      state.topicIds.set(name, topicId)
+    case 'topic-created':
+    case 'partitions-added':
+    case 'topic-deleted':
+      applyTopic(state, record)
       return
-    }
-    case 'partitions-added': {
-      const topic = topicOf(record.topicId)
-      const partitions = [...topic.partitions, ...record.owners.map(fresh)]
-      topics.set(topic.topicId, { ...topic, partitions })
-      return
-    }
-    case 'topic-deleted': {
-      const topic = topicOf(record.topicId)
-      topics.delete(topic.topicId)
-      state.topicIds.delete(topic.name)
-      return
-    }
     case 'config':
       applyConfig(state, record)
       return
-    case 'ownership': {
-      const topic = topicOf(record.topicId)
-      const { nodeId, leaderEpoch, from, refs } = record
-      assert(record.partition < topic.partitions.length, `${topic.name} has no such partition`)
-      const partitions = topic.partitions.slice()
-      partitions[record.partition] = { nodeId, leaderEpoch, from, refs }
-      topics.set(topic.topicId, { ...topic, partitions })
+    case 'ownership':
+      applyOwnership(state, record)
       return
-    }
     case 'producer-ids':
       scalars.nextProducerId = record.nextProducerId
       return
   }
 }
 
-function applyConfig(state: ImageState, record: MetadataRecord & { type: 'config' }): void {
+function applyNode(
+  state: ImageState,
+  record: MetadataRecordOf<'node-registered' | 'node-draining' | 'node-sealed' | 'node-gone'>,
+): void {
+  const { nodes } = state
+  const { nodeId } = record
+  if (record.type === 'node-registered') {
+    const { nonce, address, rack, version } = record
+    nodes.set(nodeId, { nodeId, nonce, address, rack, version, state: 'active', sealedEnd: null })
+    state.scalars.nextNodeId = nodeId + 1
+    return
+  }
+  const node = present(nodes.get(nodeId), `node ${nodeId}`)
+  if (record.type === 'node-gone') nodes.delete(nodeId)
+  else if (record.type === 'node-sealed') {
+    nodes.set(nodeId, { ...node, state: 'sealed', sealedEnd: record.sealedEnd })
+  } else nodes.set(nodeId, { ...node, state: record.draining ? 'draining' : 'active' })
+}
+
+function applyTopic(
+  state: ImageState,
+  record: MetadataRecordOf<'topic-created' | 'partitions-added' | 'topic-deleted'>,
+): void {
+  const { topics, topicIds, nodeUses } = state
+  if (record.type === 'topic-created') {
+    const { topicId, name, configs } = record
+    const partitions = record.owners.map(fresh)
+    for (const ownership of partitions) countUses(nodeUses, ownership, 1)
+    topics.set(topicId, { topicId, name, configs, partitions })
+    topicIds.set(name, topicId)
+    return
+  }
+  const topic = present(topics.get(record.topicId), `topic ${record.topicId}`)
+  if (record.type === 'topic-deleted') {
+    for (const ownership of topic.partitions) countUses(nodeUses, ownership, -1)
+    topics.delete(topic.topicId)
+    topicIds.delete(topic.name)
+    return
+  }
+  const added = record.owners.map(fresh)
+  for (const ownership of added) countUses(nodeUses, ownership, 1)
+  topics.set(topic.topicId, { ...topic, partitions: [...topic.partitions, ...added] })
+}
+
+function applyOwnership(state: ImageState, record: MetadataRecordOf<'ownership'>): void {
+  const topic = present(state.topics.get(record.topicId), `topic ${record.topicId}`)
+  const { partition, nodeId, leaderEpoch, from, refs } = record
+  const old = present(topic.partitions[partition], `partition ${partition} of ${topic.name}`)
+  const ownership: Ownership = { nodeId, leaderEpoch, from, refs }
+  countUses(state.nodeUses, ownership, 1)
+  countUses(state.nodeUses, old, -1)
+  if (state.setOwnership) {
+    state.setOwnership(topic.topicId, partition, ownership)
+    return
+  }
+  const partitions = topic.partitions.slice()
+  partitions[partition] = ownership
+  state.topics.set(topic.topicId, { ...topic, partitions })
+}
+
+function applyConfig(state: ImageState, record: MetadataRecordOf<'config'>): void {
   if (record.scope === 'topic') {
     const topicId = present(state.topicIds.get(record.name), `topic ${record.name}`)
     const topic = present(state.topics.get(topicId), `topic ${topicId}`)

@@ -1,0 +1,92 @@
+import { InvariantError } from '../base/assert.ts'
+import type { Draft, DraftChange, Mark } from './draft.ts'
+import type { ImageScalars, ImageState } from './image.ts'
+import { applyRecord } from './image.ts'
+import { NODE_PREDICATES } from './invariants-nodes.ts'
+import { OWNERSHIP_PREDICATES } from './invariants-ownership.ts'
+import { SCALAR_PREDICATES } from './invariants-scalars.ts'
+import { TOPIC_NAME_PREDICATES, TOPIC_PREDICATES } from './invariants-topics.ts'
+import type { MetadataRecord } from './records.ts'
+
+/** What a predicate may look at beside the entry: the record, and the whole state after it. */
+export interface PredicateContext {
+  readonly record: MetadataRecord
+  readonly state: ImageState
+  readonly scalarsBefore: Readonly<ImageScalars>
+}
+
+/** Says what is wrong with a change of an entry, or null. `undefined` is "no such entry". */
+export type Predicate<T> = (
+  before: T | undefined,
+  after: T | undefined,
+  context: PredicateContext,
+) => string | null
+
+/** Predicates by their names, which errors, logs and tests use. */
+export type Predicates<T> = Readonly<Record<string, Predicate<T>>>
+
+/** A proposed record would break the predicate of that name. Nothing of the proposal is applied. */
+export class MetadataInvariantError extends InvariantError {
+  override name = 'MetadataInvariantError'
+  readonly predicate: string
+  readonly record: MetadataRecord
+  readonly before: unknown
+  readonly after: unknown
+
+  constructor(
+    predicate: string,
+    why: string,
+    entries: { record: MetadataRecord; before: unknown; after: unknown },
+  ) {
+    super(`${predicate}: ${why} (record ${entries.record.type})`)
+    this.predicate = predicate
+    this.record = entries.record
+    this.before = entries.before
+    this.after = entries.after
+  }
+}
+
+function check<T>(
+  predicates: Predicates<T>,
+  change: { readonly before: T | undefined; readonly after: T | undefined },
+  context: PredicateContext,
+): void {
+  const { before, after } = change
+  for (const [name, predicate] of Object.entries(predicates)) {
+    const why = predicate(before, after, context)
+    if (why !== null) {
+      throw new MetadataInvariantError(name, why, { record: context.record, before, after })
+    }
+  }
+}
+
+function checkChange(change: DraftChange, context: PredicateContext): void {
+  switch (change.table) {
+    case 'nodes':
+      return check(NODE_PREDICATES, change, context)
+    case 'topics':
+      return check(TOPIC_PREDICATES, change, context)
+    case 'ownerships':
+      return check(OWNERSHIP_PREDICATES, change, context)
+    case 'topicIds':
+      return check(TOPIC_NAME_PREDICATES, change, context)
+    case 'configs':
+    case 'nodeUses':
+      // No rule of their own.
+      return
+  }
+}
+
+/**
+ * Applies `record` to `draft` and checks every predicate on every entry that it changed. The order
+ * of records matters: a takeover's seal comes before its reassignments. Throws
+ * {@link MetadataInvariantError}, or an invariant error where the record cannot be applied at all;
+ * the caller then rolls the draft back.
+ */
+export function applyChecked(draft: Draft, record: MetadataRecord): void {
+  const mark: Mark = draft.mark()
+  applyRecord(draft, record)
+  const context: PredicateContext = { record, state: draft, scalarsBefore: mark.scalars }
+  check(SCALAR_PREDICATES, { before: mark.scalars, after: draft.scalars }, context)
+  for (const change of draft.changesSince(mark)) checkChange(change, context)
+}
