@@ -47,7 +47,9 @@ const RETRIED: ReadonlySet<StoreErrorKind> = new Set([
 /** Whether the same request may be sent again after `error`. */
 export function mayRetry(error: unknown): error is StoreError {
   // By name, not instanceof: two copies of this module may be loaded in a test run.
-  return (error as StoreError | null)?.name === 'StoreError' && RETRIED.has((error as StoreError).kind)
+  return (
+    (error as StoreError | null)?.name === 'StoreError' && RETRIED.has((error as StoreError).kind)
+  )
 }
 
 /** Rejects as `unknown` when `signal` aborts first; the request itself goes on unobserved. */

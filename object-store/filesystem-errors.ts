@@ -35,7 +35,12 @@ const LINK_UNSUPPORTED = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'E
  * The {@link StoreError} for the errno error of a file system call about `key`. Whatever fails once
  * the key may be there is `unknown`, except what says for sure that the link was refused.
  */
-export function filesystemError(error: unknown, folder: string, key: string, step: Step): StoreError {
+export function filesystemError(
+  error: unknown,
+  folder: string,
+  key: string,
+  step: Step,
+): StoreError {
   const code = (error as NodeJS.ErrnoException | null)?.code
   // Not an errno: a bug of ours, which must not be retried for ever.
   if (code === undefined) throw error

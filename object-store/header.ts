@@ -24,6 +24,8 @@ export const objectKind = {
   metadataBatch: 4,
   metadataSnapshot: 5,
   metadataBoundary: 6,
+  /** The start-up probe's own (probe.ts); says nothing about the cluster. */
+  probe: 255,
 } as const
 export type ObjectKind = (typeof objectKind)[keyof typeof objectKind]
 
@@ -41,11 +43,7 @@ export interface ObjectHeader extends ObjectIdentity {
 }
 
 /** The 64 header bytes. `own` is at most 24 bytes, zero-filled. */
-export function encodeHeader(
-  kind: ObjectKind,
-  identity: ObjectIdentity,
-  own?: Uint8Array,
-): Buffer {
+export function encodeHeader(kind: ObjectKind, identity: ObjectIdentity, own?: Uint8Array): Buffer {
   assert(identity.nonce.length === NONCE_BYTES, 'a nonce has 16 bytes')
   assert(Number.isSafeInteger(identity.seq) && identity.seq >= 0, 'a seq is a safe integer')
   assert((own?.length ?? 0) <= 24, 'a kind owns 24 header bytes')

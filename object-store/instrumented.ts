@@ -46,8 +46,7 @@ export function instrumented(
   const none = (): number => 0
   return {
     description: store.description,
-    putIfAbsent: (key, body) =>
-      measure('put', store.putIfAbsent(key, body), () => bodyBytes(body)),
+    putIfAbsent: (key, body) => measure('put', store.putIfAbsent(key, body), () => bodyBytes(body)),
     get: (key, range) => measure('get', store.get(key, range), (bytes) => bytes?.length ?? 0),
     list: (request) => measure('list', store.list(request), none),
     delete: (keys) => measure('delete', store.delete(keys), none),

@@ -11,11 +11,15 @@ const KEY_BYTES_MAX = 800
 // to others: `..`, our own `.tmp`, NFS's `.nfs…` (deleted but still open), snapshots.
 const BAD_SEGMENT = /(^|\/)(\.|\/|$)/
 
+/** Whether `key` is one that every kind of store can hold. */
+export function isKey(key: string): boolean {
+  if (BAD_SEGMENT.test(key) || key.includes('\0') || !key.isWellFormed()) return false
+  return Buffer.byteLength(key) <= KEY_BYTES_MAX
+}
+
 /** Asserts that `key` is one that every kind of store can hold. Keys are our own making. */
 export function assertKey(key: string): void {
-  assert(!BAD_SEGMENT.test(key), `a segment of key '${key}' is empty or begins with a dot`)
-  assert(!key.includes('\0') && key.isWellFormed(), 'a key is text')
-  assert(Buffer.byteLength(key) <= KEY_BYTES_MAX, `key '${key}' is too long`)
+  assert(isKey(key), `key '${key}' is too long, or a segment is empty or begins with a dot`)
 }
 
 /** Asserts that `prefix` is the beginning of such a key, or empty. */
@@ -63,7 +67,10 @@ export function assertRange(range: ByteRange): void {
     return
   }
   assert(Number.isSafeInteger(range.start) && range.start >= 0, 'a range starts in the object')
-  assert(Number.isSafeInteger(range.end) && range.end >= range.start, 'a range ends after its start')
+  assert(
+    Number.isSafeInteger(range.end) && range.end >= range.start,
+    'a range ends after its start',
+  )
 }
 
 /** The page size of a `list`: `limit`, or the maximum. */

@@ -20,7 +20,10 @@ function assertNoFolder(objects: Map<string, Buffer>, keys: readonly string[], k
     assert(!objects.has(key.slice(0, end)), `'${key}' lies below an object`)
   }
   const below = keys[lowerBound(keys, `${key}/`)]
-  assert(below === undefined || !below.startsWith(`${key}/`), `'${key}' is the folder of '${below}'`)
+  assert(
+    below === undefined || !below.startsWith(`${key}/`),
+    `'${key}' is the folder of '${below}'`,
+  )
 }
 
 /**
@@ -34,7 +37,8 @@ export function memoryStore(): ObjectStore {
 
   function page(prefix: string, startAfter: string | undefined, limit: number): ListedObject[] {
     const found: ListedObject[] = []
-    const from = startAfter !== undefined && compareKeys(startAfter, prefix) > 0 ? startAfter : prefix
+    const from =
+      startAfter !== undefined && compareKeys(startAfter, prefix) > 0 ? startAfter : prefix
     for (let index = lowerBound(sortedKeys, from); index < sortedKeys.length; index++) {
       const key = sortedKeys[index] as string
       if (key === startAfter) continue

@@ -39,13 +39,7 @@ const WRONG_REGION = new Set([
 const FOLDER_CLASH = new Set(['ObjectParentIsFile', 'ExistingObjectIsDirectory'])
 
 /** No connection came about, so nothing was sent. */
-const NOT_SENT = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-])
+const NOT_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'])
 
 const WRONG_CREDENTIALS = new Set(['SignatureDoesNotMatch', 'InvalidAccessKeyId', 'InvalidToken'])
 
@@ -64,7 +58,10 @@ function verdictByName(name: string, failure: S3Failure): Verdict | null {
     return ['unavailable', 'the request was damaged or cut off on its way']
   }
   if (WRONG_REGION.has(name)) {
-    return ['misconfigured', `bucket ${bucket} is in another region: set region or AWS_REGION to it`]
+    return [
+      'misconfigured',
+      `bucket ${bucket} is in another region: set region or AWS_REGION to it`,
+    ]
   }
   if (FOLDER_CLASH.has(name)) {
     return ['misconfigured', 'an object has the name of a folder: use another prefix']

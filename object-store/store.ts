@@ -30,7 +30,10 @@ export interface ObjectStore {
    * when there is no such object.
    */
   get(key: string, range?: ByteRange): Promise<Buffer | null>
-  /** Up to `limit` objects (default and maximum 1,000) in key order, after `startAfter` if given. */
+  /**
+   * Up to `limit` objects (default and maximum 1,000) whose keys begin with `prefix`, in the order
+   * of their keys' bytes, after `startAfter` if given. Fewer than `limit` are all there were.
+   */
   list(options: {
     prefix: string
     startAfter?: string | undefined
