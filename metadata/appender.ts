@@ -21,7 +21,7 @@ import type { MetadataRecord } from './records.ts'
 const LOST: Backoff = { firstMs: 5, lastMs: 500 }
 
 export interface AppendResult {
-  /** The batch that holds the records; without records, the seq at which there was nothing to do. */
+  /** The batch with the records; without records, the seq at which there was nothing to do. */
   readonly seq: number
   readonly records: readonly MetadataRecord[]
 }

@@ -18,7 +18,7 @@ export interface BatchLimits {
   readonly bytesMax: number
 }
 
-/** What further proposals may fill a batch to. A single proposal may be as large as readers take. */
+/** What further proposals may fill a batch to. A single one may be as large as readers take. */
 export const GROUP_LIMITS: BatchLimits = { recordsMax: 10_000, bytesMax: 1024 * 1024 }
 const PROPOSAL_BYTES_MAX = BATCH_BYTES_MAX - 1024
 

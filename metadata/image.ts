@@ -63,7 +63,7 @@ export interface ImageState {
   readonly configs: Table<string, string>
   /**
    * Node id → how often the node stands in ownerships, as owner, in `from` or in `refs`. Absent
-   * means never: such a node, once sealed, can go (R5). Kept so that nobody scans a million of them.
+   * means never: such a node, once sealed, can go (R5). Kept so that nobody scans a million.
    */
   readonly nodeUses: Table<number, number>
   /** Replaces one ownership of a topic that exists. Without it the topic's entry is replaced. */

@@ -87,6 +87,6 @@ export function applyChecked(draft: Draft, record: MetadataRecord): void {
   const mark: Mark = draft.mark()
   applyRecord(draft, record)
   const context: PredicateContext = { record, state: draft, scalarsBefore: mark.scalars }
-  check(SCALAR_PREDICATES, { before: mark.scalars, after: draft.scalars }, context)
   for (const change of draft.changesSince(mark)) checkChange(change, context)
+  check(SCALAR_PREDICATES, { before: mark.scalars, after: draft.scalars }, context)
 }

@@ -64,7 +64,9 @@ export class MetadataLog {
         clock,
         random,
         signal,
-        onRetry: (retry) => logger.warn('cannot write the metadata log, trying again', { ...retry }),
+        onRetry: (retry) => {
+          logger.warn('cannot write the metadata log, trying again', { ...retry })
+        },
       },
       writerNodeId: () => this.writerNodeId,
     }
