@@ -85,6 +85,7 @@ function verdictByStatus(failure: S3Failure, isPut: boolean): Verdict {
   if (status === null) return [again, 'the connection failed']
   if (status === 409) return ['conflict', 'another request for the same key ran at the same time']
   if (status === 404 && isPut) return ['conflict', 'the key changed at the same time']
+  if (status === 404) return [again, 'the answer is not one of S3: is there a proxy in between?']
   if (status === 401 || status === 403) {
     const reads = action === 's3:GetObject' ? ', and s3:ListBucket on the bucket' : ''
     return ['denied', `these credentials may not: allow ${action} in bucket ${bucket}${reads}`]

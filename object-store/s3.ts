@@ -30,6 +30,13 @@ export interface S3Options {
   readonly clock?: Clock | undefined
 }
 
+interface S3Place {
+  readonly bucket: string
+  /** Empty, or ending in `/`. */
+  readonly prefix: string
+  readonly endpoint: string | undefined
+}
+
 type Sdk = typeof import('@aws-sdk/client-s3')
 
 /** S3 deletes at most this many objects in one request. */
@@ -62,6 +69,11 @@ function cut(bytes: Buffer, range: ByteRange | undefined, status: number | null)
   return bytes.subarray(start, start + length)
 }
 
+/** A 404 for another reason than the key: no bucket, or a proxy that knows nothing of S3. */
+function notOurs(error: unknown, status: number): boolean {
+  return status === 404 && (error as Error).name !== 'NoSuchKey'
+}
+
 class S3Store implements ObjectStore {
   readonly description: string
   readonly #sdk: Sdk
@@ -71,8 +83,10 @@ class S3Store implements ObjectStore {
   #worked = false
   #deletesSingly = false
 
-  constructor(sdk: Sdk, client: S3Client, bucket: string, prefix: string) {
-    this.description = `s3://${bucket}/${prefix}`.replace(/\/$/, '')
+  constructor(sdk: Sdk, client: S3Client, place: S3Place) {
+    const { bucket, prefix, endpoint } = place
+    const server = endpoint === undefined ? '' : ` at ${new URL(endpoint).origin}`
+    this.description = `s3://${bucket}/${prefix}`.replace(/\/$/, '') + server
     this.#sdk = sdk
     this.#client = client
     this.#bucket = bucket
@@ -93,8 +107,7 @@ class S3Store implements ObjectStore {
       return output
     } catch (error) {
       const { status } = exchange
-      const isBucketMissing = (error as Error).name === 'NoSuchBucket'
-      if (status !== null && expected.includes(status) && !isBucketMissing) return null
+      if (status !== null && expected.includes(status) && !notOurs(error, status)) return null
       const place = { bucket: this.#bucket, prefix: this.#prefix, key }
       throw s3Error(error, { action, ...place, status, worked: this.#worked })
     }
@@ -177,7 +190,7 @@ class S3Store implements ObjectStore {
     })
     const send = () => this.#client.send(command, exchange as object)
     const first = keys[0] ?? ''
-    const refused = [400, 404, 405, 411, 501]
+    const refused = [400, 405, 411, 501]
     const output = await this.#request('s3:DeleteObject', first, exchange, send, refused)
     if (output === null) return false
     for (const { Key: fullKey = '', Code: name = '', Message: message = '' } of output.Errors ??
@@ -250,13 +263,15 @@ export async function s3Store(options: S3Options): Promise<ObjectStore> {
     },
     { step: 'build', name: 'unsignedPayload' },
   )
-  return new S3Store(sdk, client, bucket, trimmed === '' ? '' : `${trimmed}/`)
+  const prefix = trimmed === '' ? '' : `${trimmed}/`
+  return new S3Store(sdk, client, { bucket, prefix, endpoint })
 }
 
 /** Servers other than AWS mostly have no regions, but signatures name one. */
 function regionOf(options: S3Options, endpoint: string | undefined): { region?: string } {
   if (options.region) return { region: options.region }
-  const found = process.env['AWS_REGION'] ?? process.env['AWS_DEFAULT_REGION']
-  if (found) return { region: found }
+  const { AWS_REGION, AWS_DEFAULT_REGION } = process.env
+  const region = AWS_REGION || AWS_DEFAULT_REGION
+  if (region) return { region }
   return endpoint === undefined ? {} : { region: 'us-east-1' }
 }
