@@ -244,6 +244,11 @@ export class PartitionManager implements PartitionHost {
     this.changed.notify()
   }
 
+  /** Accepts nothing any more, so that the WAL comes to rest. */
+  freeze(): void {
+    for (const partition of this.partitions.values()) partition.freeze()
+  }
+
   stop(): void {
     this.stopped = true
     for (const partition of [...this.partitions.values()]) this.remove(partition, true)

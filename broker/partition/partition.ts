@@ -320,6 +320,12 @@ export class Partition implements WalSource {
     this.wakeWatchers()
   }
 
+  /** Stops accepting without a close: the node ends here, and the next owner reads its WAL. */
+  freeze(): void {
+    if (this.phase === 'open') this.phase = 'closing'
+    this.wakeWatchers()
+  }
+
   private closeDurable(state: Buffer): void {
     this.phase = 'closed'
     assert(this.waiting.length === 0 && this.pendingBatches.length === 0, 'nothing follows a close')

@@ -47,8 +47,11 @@ interface PutInFlight {
 }
 
 export interface WalObserver {
-  /** An object became durable. `waitMs`: first byte to PUT; `putMs`: PUT to its answer. */
-  objectDurable(seq: number, measured: { bytes: number; waitMs: number; putMs: number }): void
+  /** A PUT was answered. `waitMs`: first byte to PUT; `putMs`: PUT to its answer. */
+  objectDurable(
+    seq: number,
+    measured: { bytes: number; indexBytes: number; waitMs: number; putMs: number },
+  ): void
 }
 
 export interface WalWriterOptions {
@@ -174,6 +177,7 @@ export class WalWriter {
       put.done = true
       this.options.observer.objectDurable(seq, {
         bytes: bodyBytes(body),
+        indexBytes: body[body.length - 2]?.byteLength ?? 0,
         waitMs: measured.waitMs,
         putMs: clock.nowMs() - measured.startMs,
       })

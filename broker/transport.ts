@@ -1,0 +1,32 @@
+import type { NodeEntry } from '../metadata/image.ts'
+import type { PingFailure } from '../controller/liveness.ts'
+
+/** What nodes ask each other. All are hints or questions; none decides anything. */
+export type InternalMethod = 'ping' | 'news' | 'handoff'
+
+/** Calls between nodes. The simulator has its own; `internal-http.ts` is the real one. */
+export interface Transport {
+  /**
+   * Calls a node. Rejects with {@link CallError}. The callee refuses a call that is meant for
+   * another node id, since addresses are used again and node ids are not.
+   */
+  call(
+    target: Pick<NodeEntry, 'nodeId' | 'address'>,
+    method: InternalMethod,
+    body: Buffer,
+    timeoutMs: number,
+  ): Promise<Buffer>
+}
+
+export class CallError extends Error {
+  override name = 'CallError'
+  readonly failure: PingFailure
+
+  constructor(failure: PingFailure, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.failure = failure
+  }
+}
+
+/** Answers calls. Throws to refuse one. */
+export type CallHandler = (method: string, body: Buffer) => Buffer | Promise<Buffer>

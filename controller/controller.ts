@@ -1,0 +1,341 @@
+import type { Clock, Timer } from '../base/clock.ts'
+import type { Logger } from '../base/log.ts'
+import type { Random } from '../base/random.ts'
+import type { ImageState, NodeEntry } from '../metadata/image.ts'
+import type { MetadataLog } from '../metadata/log.ts'
+import type { MetadataRecord } from '../metadata/records.ts'
+import type { ObjectStore } from '../object-store/store.ts'
+import { type Move, type PlacedNode, planMoves } from './balancer.ts'
+import { type Liveness, NodeLiveness, type PingFailure } from './liveness.ts'
+import { type OwnedPartition, reassignFrom, succession, takeOver } from './takeover.ts'
+
+/** Measured loads are looked at this often; changes of nodes and partitions at once. */
+const BALANCE_EVERY_MS = 5_000
+
+/** What a node says of itself when it is pinged. */
+export interface PingReply {
+  readonly nodeId: number
+  /** Bytes per second of the partitions that carry most, `topic id/partition` → bytes. */
+  readonly partitionLoads: Readonly<Record<string, number>>
+}
+
+/** Who holds the controller, told with every ping. */
+export interface PingRequest {
+  readonly holder: string
+  readonly term: number
+}
+
+export interface ControllerSettings {
+  readonly tickMs: number
+  /** A node that says nothing for so long is taken over. */
+  readonly silenceMsMax: number
+  /** A controller that nobody hears for so long is replaced. */
+  readonly leaseSilenceMs: number
+  readonly movesPerTickMax: number
+  /** A snapshot of the metadata log is written after so many batches. */
+  readonly snapshotEveryBatches: number
+}
+
+export const DEFAULT_CONTROLLER_SETTINGS: ControllerSettings = {
+  tickMs: 200,
+  silenceMsMax: 1_500,
+  leaseSilenceMs: 800,
+  movesPerTickMax: 1_000,
+  snapshotEveryBatches: 1_000,
+}
+
+export interface ControllerOptions {
+  readonly log: MetadataLog
+  readonly store: ObjectStore
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  /** What stands in the metadata log: a node, or the operator (node id null). */
+  readonly holder: string
+  readonly nodeId: number | null
+  readonly settings: ControllerSettings
+  /** Asks a node whether it lives. Rejects with a {@link PingFailure} in `failure`. */
+  readonly ping: (node: NodeEntry, request: PingRequest) => Promise<PingReply>
+  /** Whether this process wants to be the controller at all (a draining node does not). */
+  readonly isCandidate: () => boolean
+}
+
+/**
+ * Watches nodes and writes the ownership map. Every node has one; only the holder's acts. Safety
+ * never rests on there being one: all it does goes through the metadata log's rules and fences.
+ */
+export class Controller {
+  private readonly options: ControllerOptions
+  private readonly liveness: NodeLiveness
+  private readonly loads = new Map<number, Readonly<Record<string, number>>>()
+  private readonly abort = new AbortController()
+  private readonly takingOver = new Set<number>()
+  private readonly pinging = new Set<number>()
+  private timer: Timer | null = null
+  /** Nobody was heard yet: whoever comes first to a cluster without controller asks at once. */
+  private heardAtMs = Number.NEGATIVE_INFINITY
+  private isDirty = true
+  private balancedAtMs = Number.NEGATIVE_INFINITY
+  private isAsking = false
+  private isAppending = false
+  private snapshotSeq = 0
+
+  constructor(options: ControllerOptions) {
+    this.options = options
+    this.liveness = new NodeLiveness(options.settings.silenceMsMax)
+  }
+
+  /** Whether this process holds the controller, as far as it knows. */
+  get isHolder(): boolean {
+    return this.options.log.image.scalars.controller?.holder === this.options.holder
+  }
+
+  start(): void {
+    this.options.log.onApplied(({ touched }) => {
+      if (touched === 'all' || touched.nodes.size > 0 || touched.partitions.size > 0) {
+        this.isDirty = true
+      }
+    })
+    this.tick()
+  }
+
+  stop(): void {
+    this.abort.abort()
+    this.timer?.cancel()
+  }
+
+  /** A ping came from whoever holds the controller. */
+  heard(request: PingRequest): void {
+    const current = this.options.log.image.scalars.controller
+    // A ping of an older term comes from one that does not know yet that it was replaced.
+    if (current === null || request.term >= current.term) {
+      this.heardAtMs = this.options.clock.nowMs()
+    }
+  }
+
+  private tick(): void {
+    if (this.abort.signal.aborted) return
+    const { clock, settings, logger } = this.options
+    try {
+      if (this.isHolder) this.lead()
+      else this.follow()
+    } catch (error) {
+      logger.error('a round of the controller failed', { error })
+    }
+    this.timer = clock.after(settings.tickMs, () => this.tick())
+  }
+
+  /** Somebody else holds the controller, or nobody: take it when it has gone quiet. */
+  private follow(): void {
+    const { log, clock, settings, isCandidate } = this.options
+    if (!isCandidate() || this.isAsking) return
+    const current = log.image.scalars.controller
+    const holder =
+      current?.nodeId === null || current === null ? null : log.image.nodes.get(current.nodeId)
+    const gone = current === null || holder === undefined || holder?.state === 'sealed'
+    const quietMs = clock.nowMs() - this.heardAtMs
+    // Candidates come one after the other, so that mostly the first one succeeds alone.
+    const patienceMs = (gone ? 0 : settings.leaseSilenceMs) + this.rank() * settings.tickMs
+    if (quietMs < patienceMs) return
+    this.isAsking = true
+    this.askAndTake(gone ? null : (holder ?? null), current?.term ?? 0).finally(() => {
+      this.isAsking = false
+    })
+  }
+
+  /** 0 for the lowest living node id, and so on. */
+  private rank(): number {
+    let rank = 0
+    for (const node of this.options.log.image.nodes.values()) {
+      if (node.state !== 'sealed' && node.nodeId < (this.options.nodeId ?? 0)) rank++
+    }
+    return Math.min(rank, 10)
+  }
+
+  private async askAndTake(holder: NodeEntry | null, term: number): Promise<void> {
+    const { log, logger, ping, nodeId, holder: name, clock } = this.options
+    if (holder !== null) {
+      try {
+        await ping(holder, { holder: '', term: -1 })
+        this.heardAtMs = clock.nowMs()
+        return
+      } catch {
+        // It does not answer: that is what we are here for.
+      }
+    }
+    try {
+      const { records } = await log.append((image) => {
+        const current = image.scalars.controller
+        if ((current?.term ?? 0) !== term) return null
+        return [{ type: 'controller', holder: name, nodeId, term: term + 1 }]
+      })
+      this.heardAtMs = clock.nowMs()
+      if (records.length > 0) logger.info('this process is the controller now', { term: term + 1 })
+    } catch (error) {
+      if (!this.abort.signal.aborted) logger.warn('the controller could not be taken', { error })
+    }
+  }
+
+  private lead(): void {
+    const { log } = this.options
+    for (const node of log.image.nodes.values()) {
+      if (node.state === 'sealed') this.liveness.forget(node.nodeId)
+      else if (node.nodeId !== this.options.nodeId) this.pingNode(node)
+    }
+    this.takeOverTheDead()
+    if (!this.isAppending && this.takingOver.size === 0) {
+      this.isAppending = true
+      this.arrange().finally(() => {
+        this.isAppending = false
+      })
+    }
+  }
+
+  private pingNode(node: NodeEntry): void {
+    const { clock, ping, log, holder } = this.options
+    if (this.pinging.has(node.nodeId)) return
+    this.pinging.add(node.nodeId)
+    this.liveness.expect(node.nodeId, clock.nowMs())
+    const term = log.image.scalars.controller?.term ?? 0
+    ping(node, { holder, term })
+      .then(
+        (reply) => {
+          if (this.livenessOf(node.nodeId) !== 'alive') this.isDirty = true
+          this.liveness.answered(node.nodeId, clock.nowMs())
+          this.loads.set(node.nodeId, reply.partitionLoads)
+        },
+        (error: { failure?: PingFailure }) => {
+          this.liveness.failed(node.nodeId, error.failure ?? 'no-answer')
+        },
+      )
+      .finally(() => this.pinging.delete(node.nodeId))
+  }
+
+  private takeOverTheDead(): void {
+    const { log, clock, logger } = this.options
+    const living = this.targets()
+    // With nobody to take over, the fence would only hurt: the node may come back.
+    if (living.length === 0) return
+    for (const node of log.image.nodes.values()) {
+      if (node.state === 'sealed' || this.takingOver.has(node.nodeId)) continue
+      if (this.liveness.stateOf(node.nodeId, clock.nowMs()) !== 'dead') continue
+      this.takingOver.add(node.nodeId)
+      logger.warn('a node does not answer and is taken over', { node: node.nodeId })
+      const startMs = clock.nowMs()
+      this.takeOverNode(node.nodeId)
+        .then((result) => {
+          if (result === null) return
+          const durationMs = Math.round(clock.nowMs() - startMs)
+          logger.info('a node was taken over', { node: node.nodeId, ...result, durationMs })
+        })
+        .catch((error: unknown) => {
+          if (this.abort.signal.aborted) return
+          logger.warn('a takeover failed and is tried again', { node: node.nodeId, error })
+        })
+        .finally(() => this.takingOver.delete(node.nodeId))
+    }
+  }
+
+  private takeOverNode(nodeId: number): ReturnType<typeof takeOver> {
+    const { log, store, clock, random } = this.options
+    return takeOver(log, nodeId, {
+      store, clock, random,
+      signal: this.abort.signal,
+      takerNodeId: this.options.nodeId ?? 0,
+      targets: () => this.targets(),
+    })
+  }
+
+  private livenessOf(nodeId: number): Liveness {
+    if (nodeId === this.options.nodeId) return 'alive'
+    return this.liveness.stateOf(nodeId, this.options.clock.nowMs())
+  }
+
+  /** Nodes that may be given partitions, and that answer. */
+  private targets(): number[] {
+    const targets: number[] = []
+    for (const { nodeId, state } of this.options.log.image.nodes.values()) {
+      if (state === 'active' && this.livenessOf(nodeId) === 'alive') targets.push(nodeId)
+    }
+    return targets.sort((a, b) => a - b)
+  }
+
+  /** Everything that is not urgent: leftovers of sealed nodes, balance, snapshots, forgetting. */
+  private async arrange(): Promise<void> {
+    const { log, logger, settings, clock } = this.options
+    try {
+      // Both look at every partition, so they wait for a reason: a change, or new measurements.
+      if (this.isDirty || clock.nowMs() - this.balancedAtMs >= BALANCE_EVERY_MS) {
+        this.isDirty = false
+        this.balancedAtMs = clock.nowMs()
+        await this.adoptLeftovers()
+        await this.balance()
+      }
+      if (log.seq - this.snapshotSeq >= settings.snapshotEveryBatches) {
+        this.snapshotSeq = await log.snapshot()
+        await log.trim({ keepBatches: settings.snapshotEveryBatches })
+      }
+    } catch (error) {
+      if (!this.abort.signal.aborted) logger.warn('the ownership map could not be arranged', { error })
+    }
+  }
+
+  /** Sealed nodes that still own something: all nodes were down, or the batch was full. */
+  private async adoptLeftovers(): Promise<void> {
+    const { log } = this.options
+    const sealedOwners = (image: ImageState): Set<number> => {
+      const sealed = new Set<number>()
+      for (const { nodeId, state } of image.nodes.values()) if (state === 'sealed') sealed.add(nodeId)
+      return sealed
+    }
+    const propose = (image: ImageState): MetadataRecord[] => {
+      const sealed = sealedOwners(image)
+      const targets = this.targets()
+      return sealed.size === 0 || targets.length === 0 ? [] : reassignFrom(image, sealed, targets)
+    }
+    if (propose(log.image).length > 0) await log.append(propose)
+  }
+
+  private async balance(): Promise<void> {
+    const { log, settings, logger } = this.options
+    const moves = planMoves(this.placedNodes(), settings.movesPerTickMax)
+    if (moves.length === 0) return
+    const { records } = await log.append((image) => this.moveRecords(image, moves))
+    if (records.length > 0) logger.info('partitions move', { count: records.length })
+  }
+
+  /** The moves that are still possible on `image`: R8 asks for both nodes unsealed, `from` empty. */
+  private moveRecords(image: ImageState, moves: readonly Move[]): MetadataRecord[] {
+    const records: MetadataRecord[] = []
+    for (const { topicId, partition, source, target } of moves) {
+      const ownership = image.topics.get(topicId)?.partitions[partition]
+      if (ownership === undefined || ownership.nodeId !== source) continue
+      if (ownership.from.length > 0 || image.nodes.get(source)?.state === 'sealed') continue
+      if (image.nodes.get(target)?.state !== 'active') continue
+      const owned: OwnedPartition = { topicId, partition, ownership }
+      records.push(succession(owned, target))
+    }
+    return records
+  }
+
+  private placedNodes(): PlacedNode[] {
+    const { log } = this.options
+    const placed = new Map<number, { draining: boolean; partitions: PlacedNode['partitions'][number][] }>()
+    for (const { nodeId, state } of log.image.nodes.values()) {
+      if (state === 'sealed' || this.livenessOf(nodeId) !== 'alive') continue
+      placed.set(nodeId, { draining: state === 'draining', partitions: [] })
+    }
+    for (const { topicId, partitions } of log.image.topics.values()) {
+      partitions.forEach((ownership, partition) => {
+        const loads = this.loads.get(ownership.nodeId)
+        placed.get(ownership.nodeId)?.partitions.push({
+          topicId,
+          partition,
+          bytesPerSecond: loads?.[`${topicId}/${partition}`] ?? 0,
+          movable: ownership.from.length === 0,
+        })
+      })
+    }
+    return [...placed].map(([nodeId, node]) => ({ nodeId, ...node }))
+  }
+}
