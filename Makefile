@@ -11,6 +11,11 @@ PORT ?= 9092
 DATA ?= ./data
 FILE ?= examples/streamcluster.yaml
 
+# Programs get these as arguments. In the environment, where make would put them too, names this
+# common would reach everything a test starts, down to another make.
+unexport PORT DATA FILE SEED SEEDS ARGS
+MAKEOVERRIDES :=
+
 # GNU make hands SIGTERM on to what it runs, but not SIGINT: at a terminal Ctrl-C reaches the whole
 # process group anyway; `kill -INT` of make alone does not. On either signal make deletes the file
 # it was making, so the program is run as the making of this file, and scripts/heed-make.ts takes
@@ -48,7 +53,7 @@ check: $(INSTALLED) ## Hold the rules: types, format, lint, imports, globals, un
 
 .PHONY: fix
 fix: $(INSTALLED) ## Format all code, and repair what the linter can repair safely
-	@$(NODE) node_modules/@biomejs/biome/bin/biome check --write
+	@exec $(NODE) node_modules/@biomejs/biome/bin/biome check --write
 
 .PHONY: sim
 sim: $(INSTALLED) ## Simulate a cluster with faults: SEED=7 for one seed, SEEDS=1..200 for many

@@ -76,10 +76,11 @@ function importRefusal(node: SyntaxNode): string | null {
   return null
 }
 
-function refusal(node: SyntaxNode): string | null {
+function refusal(node: SyntaxNode, parent: SyntaxNode | null): string | null {
   switch (node.type) {
     case 'Identifier': {
-      // Only names that refer to something carry a scope; property names and keys do not.
+      // A property's name is something else, and has no scope or is the key of what declares it.
+      if (parent?.key === node) return null
       const replacement = node.ctxt === undefined ? undefined : GLOBALS.get(String(node.value))
       return replacement === undefined ? null : `${node.value} is not allowed here: ${replacement}`
     }
@@ -116,8 +117,8 @@ export function checkGlobals(files: readonly SourceFile[]): Finding[] {
   const findings: Finding[] = []
   for (const file of files) {
     if (mayUseRealTime(file.path)) continue
-    for (const { node } of visitNodes(file.tree)) {
-      const message = refusal(node)
+    for (const { node, parent } of visitNodes(file.tree)) {
+      const message = refusal(node, parent)
       if (message !== null)
         findings.push({ path: file.path, line: file.linesOf(node).first, message })
     }

@@ -5,7 +5,7 @@ import { type Finding, isTestPath, type SourceFile, visitNodes } from './check-s
  * The layers, lowest first. A file may import its own layer and all lower ones; folders of the same
  * layer do not see each other. A new top-level folder with code in it needs its place here.
  */
-export const LAYERS: readonly (readonly string[])[] = [
+const LAYERS: readonly (readonly string[])[] = [
   ['base'],
   ['object-store'],
   ['metadata'],
