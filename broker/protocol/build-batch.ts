@@ -86,13 +86,10 @@ function writeRecord(
   offsetDelta: number,
   timestampDelta: number,
 ): void {
-  const headers = record.headers ?? []
-  const headerKeys = headers.map((header) => Buffer.from(header.key))
+  const headers = (record.headers ?? []).map(({ key, value }) => ({ key: Buffer.from(key), value }))
   let length = 1 + varlongBytes(timestampDelta) + varlongBytes(offsetDelta)
   length += sizedBytes(record.key) + sizedBytes(record.value) + varlongBytes(headers.length)
-  for (const [index, header] of headers.entries()) {
-    length += sizedBytes(headerKeys[index]!) + sizedBytes(header.value)
-  }
+  for (const { key, value } of headers) length += sizedBytes(key) + sizedBytes(value)
   writer.varlong(length)
   writer.int8(0)
   writer.varlong(timestampDelta)
@@ -100,9 +97,9 @@ function writeRecord(
   writeSized(writer, record.key)
   writeSized(writer, record.value)
   writer.varlong(headers.length)
-  for (const [index, header] of headers.entries()) {
-    writeSized(writer, headerKeys[index]!)
-    writeSized(writer, header.value)
+  for (const { key, value } of headers) {
+    writeSized(writer, key)
+    writeSized(writer, value)
   }
 }
 

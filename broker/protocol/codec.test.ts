@@ -3,6 +3,7 @@ import { codecOf, DecodeError, encodeToBuffer, joined } from './codec.ts'
 import { fetchRequest, fetchResponse } from './messages/fetch.ts'
 import { type ProduceRequest, produceRequest, produceResponse } from './messages/produce.ts'
 import { metadataRequest } from './messages/metadata.ts'
+import { ZERO_UUID } from './schema.ts'
 
 const TOPIC_ID = 'AAECAwQFBgcICQoLDA0ODw'
 
@@ -25,7 +26,7 @@ describe('decoding', () => {
   test('gives views of bytes, not copies', () => {
     const frame = encodeToBuffer(produceRequest, 13, produceBody(1000))
     const { topicData } = codecOf(produceRequest, 13).decode(frame)
-    const { records } = topicData[0]!.partitionData[0]!
+    const records = topicData[0]?.partitionData[0]?.records
     expect(records).toEqual(Buffer.alloc(1000, 7))
     frame.fill(9)
     expect(records).toEqual(Buffer.alloc(1000, 9))
@@ -85,7 +86,7 @@ describe('encoding', () => {
       pieces,
     )
     const decoded = codecOf(fetchResponse, 17).decode(joined(encoded))
-    expect(decoded.responses[0]!.partitions[0]!.records).toEqual(Buffer.concat(pieces))
+    expect(decoded.responses[0]?.partitions[0]?.records).toEqual(Buffer.concat(pieces))
     expect(encoded.totalBytes).toBe(joined(encoded).length)
   })
 
@@ -122,8 +123,53 @@ describe('encoding', () => {
         }),
       )
     const watermarkOf = (buffer: Buffer) =>
-      codec.decode(buffer).topics[0]!.partitions[0]!.highWatermark
+      codec.decode(buffer).topics[0]?.partitions[0]?.highWatermark
     expect(watermarkOf(frame(Infinity))).toBe(Infinity)
     expect(watermarkOf(frame(2 ** 53 - 1))).toBe(2 ** 53 - 1)
   })
+})
+
+test('what a version cannot carry is dropped, and comes back as its default', () => {
+  const frame = encodeToBuffer(produceResponse, 7, {
+    responses: [
+      {
+        name: 'topic',
+        topicId: TOPIC_ID,
+        partitionResponses: [{ index: 1, errorCode: 3, baseOffset: -1, errorMessage: 'gone' }],
+      },
+    ],
+  })
+  const [topic] = codecOf(produceResponse, 7).decode(frame).responses
+  expect(topic).toMatchObject({ name: 'topic', topicId: ZERO_UUID })
+  expect(topic?.partitionResponses[0]).toEqual({
+    index: 1,
+    errorCode: 3,
+    baseOffset: -1,
+    logAppendTimeMs: -1,
+    logStartOffset: -1,
+    recordErrors: [],
+    errorMessage: null,
+    currentLeader: { leaderId: -1, leaderEpoch: -1 },
+  })
+})
+
+test('a message ends where the caller says', () => {
+  const frame = encodeToBuffer(produceRequest, 13, produceBody(100))
+  const longer = Buffer.concat([Buffer.alloc(3), frame, Buffer.alloc(3)])
+  const codec = codecOf(produceRequest, 13)
+  expect(codec.decode(longer, 3, 3 + frame.length)).toEqual(codec.decode(frame))
+  expect(() => codec.decode(longer, 3, 2 + frame.length)).toThrow(DecodeError)
+})
+
+test('values that do not fit their type are broken invariants of ours', () => {
+  const partition = { index: 0, errorCode: 0, baseOffset: 0 }
+  const encode = (change: Partial<typeof partition>) =>
+    encodeToBuffer(produceResponse, 9, {
+      responses: [{ name: 't', partitionResponses: [{ ...partition, ...change }] }],
+    })
+  expect(encode({}).length).toBeGreaterThan(0)
+  expect(() => encode({ errorCode: 40_000 })).toThrow('int16')
+  expect(() => encode({ index: 2 ** 31 })).toThrow('int32')
+  expect(() => encode({ baseOffset: 2 ** 53 })).toThrow('int64')
+  expect(() => encode({ baseOffset: Number.NaN })).toThrow('int64')
 })

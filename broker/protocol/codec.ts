@@ -11,10 +11,11 @@ export { type Encoded, Writer } from './writer.ts'
 /** Decodes and encodes one version of a message. `Out` and `In` are what schema.ts infers. */
 export interface Codec<Out, In> {
   /**
-   * Reads the message that begins at `position`. Bytes after it are not looked at. Fields of bytes
-   * are views of `buffer`. Throws {@link DecodeError} for anything malformed.
+   * Reads the message that begins at `position` and ends before `end` (default: the buffer's).
+   * Bytes after the message are not looked at, as in Kafka. Fields of bytes are views of `buffer`.
+   * Throws {@link DecodeError} for anything malformed.
    */
-  decode(buffer: Buffer, position?: number): Out
+  decode(buffer: Buffer, position?: number, end?: number): Out
   /** Reads the message where `reader` stands, and moves it on. */
   decodeFrom(reader: Reader): Out
   encodeTo(writer: Writer, value: In): void
@@ -28,7 +29,7 @@ function composeCodec<Out, In>(table: Message, version: number): Codec<Out, In> 
   const decode: Decode = valueDecoder(shape, context)
   const encode: Encode = valueEncoder(shape, context)
   return {
-    decode: (buffer, position = 0) => decode(new Reader(buffer, position)) as Out,
+    decode: (buffer, position, end) => decode(new Reader(buffer, position, end)) as Out,
     decodeFrom: (reader) => decode(reader) as Out,
     encodeTo: (writer, value) => encode(writer, value),
     encode(value) {
@@ -52,12 +53,15 @@ export function codecOf<F extends Fields>(
   table: Message<F>,
   version: number,
 ): Codec<StructOut<F>, StructIn<F>> {
-  let versions = codecs.get(table as Message)
-  if (versions === undefined) codecs.set(table as Message, (versions = []))
+  let versions = codecs.get(table)
+  if (versions === undefined) {
+    versions = []
+    codecs.set(table, versions)
+  }
   const known = versions[version]
   if (known !== undefined) return known as Codec<StructOut<F>, StructIn<F>>
-  assert(isValidVersion(table as Message, version), `${table.name} has no version ${version}`)
-  const codec = composeCodec<StructOut<F>, StructIn<F>>(table as Message, version)
+  assert(isValidVersion(table, version), `${table.name} has no version ${version}`)
+  const codec = composeCodec<StructOut<F>, StructIn<F>>(table, version)
   versions[version] = codec as AnyCodec
   return codec
 }

@@ -1,5 +1,5 @@
 import { DecodeError, type Reader } from './reader.ts'
-import { type FieldInfo, fieldsOf, type Fields, type ScalarKind, type Shape } from './schema.ts'
+import { type FieldInfo, fieldsOf, type Fields, type FixedKind, type Shape } from './schema.ts'
 
 /** Reads one value. Composed once per message and version. */
 export type Decode = (reader: Reader) => unknown
@@ -9,7 +9,7 @@ interface Context {
   readonly flexible: boolean
 }
 
-const fixedDecoders: Partial<Record<ScalarKind, Decode>> = {
+const fixedDecoders: Readonly<Record<FixedKind, Decode>> = {
   bool: (reader) => reader.bool(),
   int8: (reader) => reader.int8(),
   int16: (reader) => reader.int16(),
@@ -21,7 +21,7 @@ const fixedDecoders: Partial<Record<ScalarKind, Decode>> = {
   uuid: (reader) => reader.uuid(),
 }
 
-const fixedBytes: Partial<Record<ScalarKind, number>> = {
+const fixedBytes: Readonly<Record<FixedKind, number>> = {
   bool: 1,
   int8: 1,
   int16: 2,
@@ -58,7 +58,7 @@ function bytesMin(shape: Shape, context: Context): number {
       return Math.max(total, 1)
     }
     default:
-      return fixedBytes[shape.kind] ?? 1
+      return fixedBytes[shape.kind]
   }
 }
 
@@ -101,7 +101,7 @@ function arrayDecoder(element: Shape, context: Context, allowsNull: boolean): De
   }
 }
 
-interface TagDecoder {
+interface Step {
   readonly name: string
   readonly decode: Decode
 }
@@ -109,11 +109,7 @@ interface TagDecoder {
 type Struct = Record<string, unknown>
 
 /** Reads the tagged fields at the end of a flexible struct; unknown ones are skipped. */
-function decodeTags(
-  reader: Reader,
-  value: Struct,
-  tags: readonly (TagDecoder | undefined)[],
-): void {
+function decodeTags(reader: Reader, value: Struct, tags: readonly (Step | undefined)[]): void {
   const count = reader.uvarint()
   for (let index = 0; index < count; index++) {
     const tag = reader.uvarint()
@@ -144,21 +140,22 @@ function structDecoder(fields: Fields, context: Context): Decode {
   for (const info of infos) template[info.name] = info.default
   const present = infos.filter((info) => inVersion(info, context.version))
   const plain = present.filter((info) => info.tag === null)
-  const names = plain.map((info) => info.name)
-  const decoders = plain.map((info) => valueDecoder(info.shape, context))
-  const tags: TagDecoder[] = []
+  const steps = plain.map(({ name, shape }) => ({ name, decode: valueDecoder(shape, context) }))
+  const tags: Step[] = []
   for (const { name, tag, shape } of present) {
     if (tag !== null) tags[tag] = { name, decode: valueDecoder(shape, context) }
   }
   const { flexible } = context
-  const count = names.length
   return (reader) => {
     const value: Struct = { ...template }
-    let index = 0
+    let name = ''
     try {
-      for (; index < count; index++) value[names[index]!] = decoders[index]!(reader)
+      for (const step of steps) {
+        name = step.name
+        value[name] = step.decode(reader)
+      }
     } catch (error) {
-      throw error instanceof DecodeError ? error.within(names[index]!) : error
+      throw error instanceof DecodeError ? error.within(name) : error
     }
     if (flexible) decodeTags(reader, value, tags)
     return value
@@ -199,6 +196,6 @@ export function valueDecoder(shape: Shape, context: Context): Decode {
     case 'nullable':
       return nullableDecoder(shape.inner, shape.from, context)
     default:
-      return fixedDecoders[shape.kind]!
+      return fixedDecoders[shape.kind]
   }
 }

@@ -1,5 +1,12 @@
 import { assert } from '../../base/assert.ts'
-import { type FieldInfo, fieldsOf, type Fields, type Pieces, type Shape } from './schema.ts'
+import {
+  type FieldInfo,
+  type Fields,
+  fieldsOf,
+  type FixedKind,
+  type Pieces,
+  type Shape,
+} from './schema.ts'
 import { Writer } from './writer.ts'
 
 /** Writes one value. Composed once per message and version. */
@@ -11,6 +18,18 @@ interface Context {
 }
 
 type Struct = Readonly<Record<string, unknown>>
+
+const fixedEncoders: Readonly<Record<FixedKind, Encode>> = {
+  bool: (writer, value) => writer.bool(value as boolean),
+  int8: (writer, value) => writer.int8(value as number),
+  int16: (writer, value) => writer.int16(value as number),
+  uint16: (writer, value) => writer.uint16(value as number),
+  int32: (writer, value) => writer.int32(value as number),
+  int64: (writer, value) => writer.int64(value as number),
+  int64OrMax: (writer, value) => writer.int64OrMax(value as number),
+  float64: (writer, value) => writer.float64(value as number),
+  uuid: (writer, value) => writer.uuid(value as string),
+}
 
 function inVersion(info: FieldInfo, version: number): boolean {
   return info.from <= version && version <= info.to
@@ -72,12 +91,15 @@ const TAG_BUFFER_BYTES = 64
 /** Writes the tagged fields at the end of a flexible struct, in the order of their tags. */
 function encodeTags(writer: Writer, value: Struct, tags: readonly TagEncoder[]): void {
   let count = 0
-  for (const tag of tags) if (!tag.isDefault(value[tag.name])) count++
+  for (const tag of tags) {
+    const content = value[tag.name]
+    if (content !== undefined && !tag.isDefault(content)) count++
+  }
   writer.uvarint(count)
   if (count === 0) return
   for (const { tag, name, encode, isDefault } of tags) {
     const content = value[name]
-    if (isDefault(content)) continue
+    if (content === undefined || isDefault(content)) continue
     // The length comes first and is a varint, so the content is written apart.
     const inner = new Writer(TAG_BUFFER_BYTES)
     encode(inner, content)
@@ -88,35 +110,35 @@ function encodeTags(writer: Writer, value: Struct, tags: readonly TagEncoder[]):
   }
 }
 
+interface Step {
+  readonly name: string
+  readonly encode: Encode
+  readonly info: FieldInfo
+}
+
+/** What to write for a field without a value. */
+function leftOut(info: FieldInfo): unknown {
+  assert(info.optional, `the field ${info.name} has a value`)
+  return info.default
+}
+
 function structEncoder(fields: Fields, context: Context): Encode {
   const infos = fieldsOf(fields).filter((info) => inVersion(info, context.version))
-  const plain = infos.filter((info) => info.tag === null)
-  const names = plain.map((info) => info.name)
-  const encoders = plain.map((info) => valueEncoder(info.shape, context))
-  const tags = infos
-    .filter((info) => info.tag !== null)
-    .sort((a, b) => a.tag! - b.tag!)
-    .map(
-      (info): TagEncoder => ({
-        tag: info.tag!,
-        name: info.name,
-        encode: valueEncoder(info.shape, context),
-        isDefault: defaultTest(info.shape, info.default),
-      }),
-    )
-  const { flexible } = context
-  const count = names.length
-
-  function leftOut(index: number): unknown {
-    const info = plain[index]!
-    assert(info.optional, `the field ${info.name} has a value`)
-    return info.default
+  const steps: Step[] = []
+  const tags: TagEncoder[] = []
+  for (const info of infos) {
+    const { name, tag, shape } = info
+    const encode = valueEncoder(shape, context)
+    if (tag === null) steps.push({ name, encode, info })
+    else tags.push({ tag, name, encode, isDefault: defaultTest(shape, info.default) })
   }
+  tags.sort((a, b) => a.tag - b.tag)
+  const { flexible } = context
   return (writer, value) => {
     const struct = value as Struct
-    for (let index = 0; index < count; index++) {
-      const content = struct[names[index]!]
-      encoders[index]!(writer, content === undefined ? leftOut(index) : content)
+    for (const step of steps) {
+      const content = struct[step.name]
+      step.encode(writer, content === undefined ? leftOut(step.info) : content)
     }
     if (flexible) encodeTags(writer, struct, tags)
   }
@@ -158,10 +180,7 @@ export function valueEncoder(shape: Shape, context: Context): Encode {
       return structEncoder(shape.fields, context)
     case 'nullable':
       return nullableEncoder(shape.inner, shape.from, context)
-    default: {
-      // Ends at the scalars: every other kind is handled above.
-      const kind = shape.kind
-      return (writer, value) => writer[kind](value as never)
-    }
+    default:
+      return fixedEncoders[shape.kind]
   }
 }

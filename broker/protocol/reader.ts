@@ -70,33 +70,25 @@ export class Reader {
   }
 
   int8(): number {
-    return (this.buffer[this.take(1)]! << 24) >> 24
+    return this.buffer.readInt8(this.take(1))
   }
 
   int16(): number {
-    const position = this.take(2)
-    const buffer = this.buffer
-    return (((buffer[position]! << 8) | buffer[position + 1]!) << 16) >> 16
+    return this.buffer.readInt16BE(this.take(2))
   }
 
   uint16(): number {
-    return this.int16() & 0xffff
+    return this.buffer.readUInt16BE(this.take(2))
   }
 
   int32(): number {
-    const position = this.take(4)
-    const buffer = this.buffer
-    return (
-      (buffer[position]! << 24) |
-      (buffer[position + 1]! << 16) |
-      (buffer[position + 2]! << 8) |
-      buffer[position + 3]!
-    )
+    return this.buffer.readInt32BE(this.take(4))
   }
 
   int64(): number {
-    const high = this.int32()
-    const low = this.int32() >>> 0
+    const position = this.take(8)
+    const high = this.buffer.readInt32BE(position)
+    const low = this.buffer.readUInt32BE(position + 4)
     if (high > HIGH_WORD_MAX || high < -HIGH_WORD_MAX - 1) {
       throw new DecodeError('an int64 beyond 2^53 is not supported')
     }
@@ -122,15 +114,15 @@ export class Reader {
 
   /** An unsigned varint of up to 32 bits. */
   uvarint(): number {
-    let value = this.buffer[this.take(1)]!
+    let value = this.buffer.readUInt8(this.take(1))
     if (value < 0x80) return value
     value &= 0x7f
     for (let shift = 7; shift < 28; shift += 7) {
-      const byte = this.buffer[this.take(1)]!
+      const byte = this.buffer.readUInt8(this.take(1))
       value |= (byte & 0x7f) << shift
       if (byte < 0x80) return value
     }
-    const last = this.buffer[this.take(1)]!
+    const last = this.buffer.readUInt8(this.take(1))
     if (last > 0x0f) throw new DecodeError('a varint has more than 32 bits')
     return value + last * 0x1000_0000
   }
@@ -140,7 +132,7 @@ export class Reader {
     let value = 0
     let factor = 1
     for (let count = 0; count < VARLONG_BYTES_MAX; count++) {
-      const byte = this.buffer[this.take(1)]!
+      const byte = this.buffer.readUInt8(this.take(1))
       value += (byte & 0x7f) * factor
       if (byte < 0x80) {
         if (value > Number.MAX_SAFE_INTEGER) break

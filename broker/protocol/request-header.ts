@@ -84,7 +84,7 @@ export function encodeRequestFrame<F extends Fields>(
   writer.int32(0)
   const { correlationId, clientId } = header
   const { key: apiKey } = table
-  encodeRequestHeader(writer, requestHeaderVersion(table as Message, version), {
+  encodeRequestHeader(writer, requestHeaderVersion(table, version), {
     apiKey,
     apiVersion: version,
     correlationId,

@@ -56,7 +56,7 @@ export function encodeResponseFrame<F extends Fields>(
 ): Encoded {
   const writer = new Writer()
   writer.int32(0)
-  encodeResponseHeader(writer, responseHeaderVersion(table as Message, version), correlationId)
+  encodeResponseHeader(writer, responseHeaderVersion(table, version), correlationId)
   codecOf(table, version).encodeTo(writer, body)
   return writer.finish({ sizePrefix: true })
 }

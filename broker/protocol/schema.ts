@@ -22,6 +22,9 @@ export type ScalarKind =
   | 'bytes'
   | 'records'
 
+/** The kinds that take the same number of bytes in every value. */
+export type FixedKind = Exclude<ScalarKind, 'string' | 'bytes' | 'records'>
+
 /** What a value looks like on the wire. `nullable.from` is the first version that allows null. */
 export type Shape =
   | { readonly kind: ScalarKind }
@@ -103,7 +106,8 @@ export function array<F extends Fields>(
   fields: F,
 ): Type<readonly StructOut<F>[], readonly StructIn<F>[]>
 export function array(element: Shape | Fields): Shape {
-  if (typeof element['kind'] === 'string') return { kind: 'array', element: element as Shape }
+  // A struct may have a field named `kind`, but the value of that is never a string.
+  if (typeof element.kind === 'string') return { kind: 'array', element: element as Shape }
   return { kind: 'array', element: { kind: 'struct', fields: element as Fields } }
 }
 

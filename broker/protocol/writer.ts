@@ -7,7 +7,7 @@ export interface Encoded {
   readonly totalBytes: number
 }
 
-const FIRST_BUFFER_BYTES = 512
+const FIRST_BUFFER_BYTES = 1024
 const BUFFER_BYTES_MAX = 65_536
 /** Smaller pieces are copied: a chunk of its own costs more in writev than the copy. */
 const COPY_BYTES_MAX = 256
@@ -142,9 +142,12 @@ export class Writer {
 
   /** Like {@link int64}, with `Infinity` as 2^63-1. */
   int64OrMax(value: number): void {
-    if (value !== Number.POSITIVE_INFINITY) return this.int64(value)
-    this.word32(0x7fff_ffff)
-    this.word32(-1)
+    if (value === Number.POSITIVE_INFINITY) {
+      this.word32(0x7fff_ffff)
+      this.word32(-1)
+    } else {
+      this.int64(value)
+    }
   }
 
   float64(value: number): void {
@@ -217,8 +220,8 @@ export class Writer {
     const length = value instanceof Uint8Array ? value.length : piecesBytes(value)
     if (compact) this.uvarint(length + 1)
     else this.int32(length)
-    if (value instanceof Uint8Array) return this.raw(value)
-    for (const piece of value) this.raw(piece)
+    if (value instanceof Uint8Array) this.raw(value)
+    else for (const piece of value) this.raw(piece)
   }
 
   /** Bytes without a length. */
