@@ -24,6 +24,7 @@ const ADVICE: Record<string, { kind: StoreErrorKind; says: string }> = {
   EPERM: { kind: 'denied', says: 'may not be used by this user: give it read and write access' },
   ENAMETOOLONG: { kind: 'misconfigured', says: 'has too long a path: use one nearer the root' },
   ENOTDIR: { kind: 'misconfigured', says: 'has a file where a folder must be: give it a folder' },
+  EEXIST: { kind: 'misconfigured', says: 'has a file where a folder must be: give it a folder' },
   EISDIR: { kind: 'misconfigured', says: 'has a folder where an object must be' },
   ELOOP: { kind: 'misconfigured', says: 'has symbolic links in a circle' },
   EXDEV: { kind: 'misconfigured', says: 'spans file systems: mount nothing below its root' },

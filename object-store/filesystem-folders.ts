@@ -35,6 +35,12 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+async function makeOne(folder: string): Promise<void> {
+  await mkdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error
+  })
+}
+
 /** {@link Folders} below `root`, which must be there. */
 export function foldersBelow(root: string): Folders {
   const known = new Set<string>([root])
@@ -69,9 +75,15 @@ export function foldersBelow(root: string): Folders {
   async function make(folder: string): Promise<void> {
     const parent = dirname(folder)
     await ensure(parent)
-    await mkdir(folder).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error
-    })
+    try {
+      await makeOne(folder)
+    } catch (error) {
+      // Somebody removed the parent, or put a file in its place, after we came to know it.
+      forget(parent)
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      await ensure(parent)
+      await makeOne(folder)
+    }
     // Also when it was there: its maker may not have come to sync it yet.
     await sync(parent)
     if (known.size >= KNOWN_FOLDERS_MAX) known.clear()
