@@ -9,7 +9,8 @@ import { quantityMilli } from './quantity.ts'
 export const brokerMetrics = {
   streamcluster_network_bytes_per_second: 'bytes received from and sent to clients, per second',
   streamcluster_requests_per_second: 'requests answered per second',
-  streamcluster_event_loop_utilization: 'share of time the event loop is busy, 0 to 1 (800m = 80 %)',
+  streamcluster_event_loop_utilization:
+    'share of time the event loop is busy, 0 to 1 (800m = 80 %)',
   streamcluster_wal_backlog_bytes: 'bytes accepted from producers and not yet durable',
 } as const
 export type BrokerMetric = keyof typeof brokerMetrics
@@ -41,9 +42,7 @@ const podsMetric = fields({
         .enum(brokerMetricNames, {
           error: `must be one of the brokers' metrics: ${brokerMetricNames.join(', ')}`,
         })
-        .describe(
-          brokerMetricNames.map((name) => `${name}: ${brokerMetrics[name]}.`).join(' '),
-        ),
+        .describe(brokerMetricNames.map((name) => `${name}: ${brokerMetrics[name]}.`).join(' ')),
     }).describe('The metric to look at.'),
     target: fields({
       type: z

@@ -65,7 +65,8 @@ function messageOf(issue: z.core.$ZodIssue, value: unknown, path: Path): string 
   const missing = issue.code !== 'unrecognized_keys' && valueAt(value, path) === undefined
   // zod's own sentences begin like this; ours continue the path.
   const own = !issue.message.startsWith('Invalid')
-  if (missing) return own && issue.code !== 'custom' ? `is missing; it ${issue.message}` : 'is missing'
+  if (missing)
+    return own && issue.code !== 'custom' ? `is missing; it ${issue.message}` : 'is missing'
   if (own) return issue.message
   if (issue.code === 'invalid_type') return `must be ${withArticle(issue.expected)}`
   return `is not valid: ${issue.message}`
@@ -93,7 +94,8 @@ function valueAt(value: unknown, path: Path): unknown {
 /** Where the field stands, or, if it is missing, the nearest enclosing thing that is there. */
 function offsetOf(document: Document, path: Path): number | null {
   for (let length = path.length; length > 0; length--) {
-    const parent = length === 1 ? document.contents : document.getIn(path.slice(0, length - 1), true)
+    const parent =
+      length === 1 ? document.contents : document.getIn(path.slice(0, length - 1), true)
     const last = path[length - 1]
     if (isMap(parent)) {
       const pair = parent.items.find((item) => isScalar(item.key) && item.key.value === last)

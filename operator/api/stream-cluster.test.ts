@@ -103,11 +103,18 @@ describe('a StreamCluster', () => {
       `${HEAD}spec:\n  storage: {volume: {path: 7}}\n`,
       'c.yaml:5: spec.storage.volume.path must be text (put it in quotes)',
     ],
-    ['a name with capitals', HEAD.replace('orders', 'Orders') + 'spec: {storage: {volume: {}}}\n',
+    [
+      'a name with capitals',
+      HEAD.replace('orders', 'Orders') + 'spec: {storage: {volume: {}}}\n',
       'c.yaml:3: metadata.name must be a DNS label: lower-case letters, digits and dashes, ' +
-      'at most 63'],
-    ['broken YAML', `${HEAD}spec: [\n`, 'c.yaml:5: the file is not valid YAML: ' +
-      'Flow sequence in block collection must be sufficiently indented and end with a ]'],
+        'at most 63',
+    ],
+    [
+      'broken YAML',
+      `${HEAD}spec: [\n`,
+      'c.yaml:5: the file is not valid YAML: ' +
+        'Flow sequence in block collection must be sufficiently indented and end with a ]',
+    ],
     ['an empty file', '', 'c.yaml: the file must be an object with fields'],
   ])('refuses %s', (_, text, expected) => {
     expect(problems(text)).toContain(expected)

@@ -19,10 +19,10 @@ export function errorOfLogLine(line: string): string | null {
     return null
   }
   if (typeof entry !== 'object' || entry === null) return null
-  const fields = entry as Record<string, unknown>
-  if (fields['level'] !== 'error') return null
-  const parts = [typeof fields['message'] === 'string' ? fields['message'] : 'an unnamed error']
-  for (let error: unknown = fields['error']; error !== undefined; error = causeOf(error)) {
+  const fields = entry as { level?: unknown; message?: unknown; error?: unknown }
+  if (fields.level !== 'error') return null
+  const parts = [typeof fields.message === 'string' ? fields.message : 'an unnamed error']
+  for (let error: unknown = fields.error; error !== undefined; error = causeOf(error)) {
     const message = typeof error === 'string' ? error : messageOf(error)
     if (message !== null && !parts.includes(message)) parts.push(message)
   }

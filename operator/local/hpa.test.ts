@@ -91,8 +91,14 @@ describe('defaults, as Kubernetes documents them', () => {
 describe('bounds', () => {
   test.each([
     ['max', { max: 4 }, 3, 2000, 4, 'max-replicas'],
-    ['min', { min: 2, behavior: { scaleDown: { stabilizationWindowSeconds: 0 } } }, 5, 0, 2,
-      'min-replicas'],
+    [
+      'min',
+      { min: 2, behavior: { scaleDown: { stabilizationWindowSeconds: 0 } } },
+      5,
+      0,
+      2,
+      'min-replicas',
+    ],
   ] as const)('%s holds against the metrics', (_, options, from, total, expected, limit) => {
     const { replicas, decisions } = play(spec(options), from, [total])
     expect(replicas).toEqual([expected])

@@ -29,11 +29,7 @@ test.each([
   ['among equals not the newest', [broker(1), broker(2), broker(3)], 1],
   ['among equals not the controller', [broker(1, { controller: true }), broker(2)], 2],
   ['a broker that does not serve yet before all', [broker(1), broker(2, { ready: false })], 2],
-  [
-    'of those the newest',
-    [broker(1), broker(2, { ready: false }), broker(3, { ready: false })],
-    3,
-  ],
+  ['of those the newest', [broker(1), broker(2, { ready: false }), broker(3, { ready: false })], 3],
 ])('%s', (_, candidates, first) => {
   expect(inRemovalOrder(candidates)[0]?.sequence).toBe(first)
 })
