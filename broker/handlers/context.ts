@@ -1,0 +1,76 @@
+import type { BufferPool } from '../../base/buffer-pool.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { Logger } from '../../base/log.ts'
+import type { Random } from '../../base/random.ts'
+import type { Image, TopicEntry } from '../../metadata/image.ts'
+import type { BrokerConfig } from '../config/broker-config.ts'
+import type { Node } from '../node.ts'
+import type { AnyApi } from '../protocol/api-keys.ts'
+import { type ErrorName, errorCode } from '../protocol/error-codes.ts'
+import type { Request } from '../request.ts'
+import type { FetchSessions } from './fetch-sessions.ts'
+
+/** What handlers work with. */
+export interface Broker {
+  readonly node: Node
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly pool: BufferPool
+  readonly config: BrokerConfig
+  readonly fetchSessions: FetchSessions
+  readonly producerIds: { allot(): Promise<number> }
+  /** The APIs that are served, for ApiVersions. */
+  readonly served: readonly AnyApi[]
+}
+
+/** Answers one request, now or later, exactly once. */
+export type Handler = (broker: Broker, request: Request) => void
+
+/** A handler that computes its response, perhaps waiting for something. Faults end the connection. */
+export function answering<Body, Response>(
+  handle: (broker: Broker, body: Body, request: Request) => Response | Promise<Response>,
+): Handler {
+  return (broker, request) => {
+    Promise.resolve(handle(broker, request.body as Body, request)).then(
+      (response) => request.respond(response),
+      (error: unknown) => {
+        broker.logger.error('a request failed', { api: request.api.name, error })
+        request.respondNothing()
+        request.connection.close()
+      },
+    )
+  }
+}
+
+/** A topic by name, or by id where the version has ids. */
+export function findTopic(
+  image: Image,
+  topic: { readonly name?: string; readonly topicId?: string },
+): TopicEntry | undefined {
+  const byId = topic.topicId !== undefined && topic.topicId !== ZERO_UUID
+  const topicId = byId ? topic.topicId : image.topicIds.get(topic.name ?? '')
+  return topicId === undefined ? undefined : image.topics.get(topicId)
+}
+
+export const ZERO_UUID = 'AAAAAAAAAAAAAAAAAAAAAA'
+
+/** An endpoint of a broker, as KIP-951 adds it to errors. */
+export interface NodeEndpoint {
+  readonly nodeId: number
+  readonly host: string
+  readonly port: number
+  readonly rack: string | null
+}
+
+export function endpointOf(image: Image, nodeId: number): NodeEndpoint | null {
+  const node = image.nodes.get(nodeId)
+  if (node === undefined || node.state === 'sealed') return null
+  const { host, port } = node.address
+  return { nodeId, host, port, rack: node.rack }
+}
+
+/** The numeric code of an error by Kafka's name; 0 for null. */
+export function codeOf(name: ErrorName | null): number {
+  return name === null ? 0 : errorCode[name]
+}

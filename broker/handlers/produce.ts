@@ -1,0 +1,235 @@
+import type { TopicEntry } from '../../metadata/image.ts'
+import { topicSettings } from '../config/topic-config.ts'
+import type { AppendResult, AppendWaiter } from '../partition/partition.ts'
+import type { ErrorName } from '../protocol/error-codes.ts'
+import type { ProduceRequest } from '../protocol/messages/produce.ts'
+import { setLogAppendTime, validateBatches } from '../protocol/record-batch.ts'
+import type { Request } from '../request.ts'
+import { type Broker, codeOf, endpointOf, findTopic, type Handler, type NodeEndpoint } from './context.ts'
+import { leadershipOf, whenSettled } from './leadership.ts'
+
+/**
+ * Produce: v3-13.
+ *
+ * Differs from Kafka: acks=1 waits for durability just as acks=all does, since nothing is
+ * acknowledged before it is in the bucket. Transactional batches are refused until there are
+ * transactions.
+ *
+ * v10: KIP-951, errors name the new leader and its endpoint. v13: KIP-516, topic ids.
+ */
+export const handleProduce: Handler = (broker, request) => {
+  const body = request.body as ProduceRequest
+  const task = new ProduceTask(broker, request, body)
+  whenSettled(broker, task.addresses(), () => task.append())
+}
+
+interface PartitionOutcome {
+  readonly index: number
+  errorCode: number
+  errorMessage: string | null
+  baseOffset: number
+  logAppendTimeMs: number
+  logStartOffset: number
+  currentLeader?: { leaderId: number; leaderEpoch: number }
+}
+
+interface TopicPart {
+  readonly request: ProduceRequest['topicData'][number]
+  readonly topic: TopicEntry | undefined
+  readonly outcomes: PartitionOutcome[]
+}
+
+/** One produce request on its way: appends all its partitions, answers when the last is durable. */
+class ProduceTask implements AppendWaiter {
+  private readonly broker: Broker
+  private readonly request: Request
+  private readonly body: ProduceRequest
+  private readonly parts: TopicPart[] = []
+  /** All outcomes of all topics, by the index that appends are told under. */
+  private readonly outcomes: PartitionOutcome[] = []
+  private endpoints: NodeEndpoint[] | null = null
+  private pending = 1
+
+  constructor(broker: Broker, request: Request, body: ProduceRequest) {
+    this.broker = broker
+    this.request = request
+    this.body = body
+    for (const topicData of body.topicData) {
+      const topic = findTopic(broker.node.image, topicData)
+      this.parts.push({ request: topicData, topic, outcomes: [] })
+    }
+  }
+
+  addresses(): { topicId: string; index: number }[] {
+    const addresses: { topicId: string; index: number }[] = []
+    for (const { topic, request } of this.parts) {
+      if (topic === undefined) continue
+      for (const { index } of request.partitionData) {
+        addresses.push({ topicId: topic.topicId, index })
+      }
+    }
+    return addresses
+  }
+
+  append(): void {
+    const { acks } = this.body
+    const refusal: ErrorName | null = acks < -1 || acks > 1 ? 'INVALID_REQUIRED_ACKS' : null
+    for (const part of this.parts) {
+      for (const { index, records } of part.request.partitionData) {
+        const outcome: PartitionOutcome = {
+          index,
+          errorCode: codeOf(refusal),
+          errorMessage: null,
+          baseOffset: -1,
+          logAppendTimeMs: -1,
+          logStartOffset: -1,
+        }
+        part.outcomes.push(outcome)
+        this.outcomes.push(outcome)
+        this.pending++
+        if (refusal !== null) this.pending--
+        else this.appendTo(part, this.outcomes.length - 1, records)
+      }
+    }
+    this.finishOne()
+  }
+
+  private appendTo(part: TopicPart, at: number, records: Buffer | null): void {
+    const { broker } = this
+    const outcome = this.outcomes[at] as PartitionOutcome
+    if (part.topic === undefined) {
+      const byId = part.request.topicId !== undefined && this.request.version >= 13
+      this.fail(outcome, byId ? 'UNKNOWN_TOPIC_ID' : 'UNKNOWN_TOPIC_OR_PARTITION')
+      return
+    }
+    const leadership = leadershipOf(broker, part.topic.topicId, outcome.index)
+    if (leadership.kind === 'unknown') {
+      this.fail(outcome, 'UNKNOWN_TOPIC_OR_PARTITION')
+      return
+    }
+    if (leadership.kind !== 'here') {
+      this.notLeader(outcome, part.topic)
+      return
+    }
+    const validated = validateBatches(records, { zstdAllowed: this.request.version >= 7 })
+    if (validated.error !== null || records === null) {
+      this.fail(outcome, ERROR_OF_BATCH[validated.error ?? 'invalid-record'], validated.reason)
+      return
+    }
+    const info = validated.batches[0]
+    if (info === undefined) return
+    const settings = topicSettings(broker.config, part.topic)
+    if (info.sizeBytes > settings.messageBytesMax) {
+      this.fail(outcome, 'MESSAGE_TOO_LARGE', `the topic allows ${settings.messageBytesMax} bytes`)
+      return
+    }
+    if (info.transactional) {
+      this.fail(outcome, 'INVALID_TXN_STATE', 'transactions are not supported by this release')
+      return
+    }
+    let { maxTimestamp, attributes } = info
+    if (settings.logAppendTime) {
+      outcome.logAppendTimeMs = broker.clock.wallMs()
+      setLogAppendTime(records, 0, outcome.logAppendTimeMs)
+      maxTimestamp = outcome.logAppendTimeMs
+      attributes |= 0x08
+    }
+    leadership.partition.append(
+      {
+        bytes: records,
+        frame: this.request.frame,
+        recordCount: info.recordsCount,
+        maxTimestampMs: maxTimestamp,
+        attributes,
+        producerId: info.producerId,
+        producerEpoch: info.producerEpoch,
+        baseSequence: info.baseSequence,
+      },
+      this,
+      at,
+    )
+    this.count(part.topic.topicId, outcome.index, info.sizeBytes)
+  }
+
+  private count(topicId: string, index: number, bytes: number): void {
+    const { loadMeter } = this.broker.node
+    loadMeter.total.bytesIn += bytes
+    loadMeter.partitionBytes(`${topicId}/${index}`, bytes)
+  }
+
+  private fail(outcome: PartitionOutcome, error: ErrorName, message: string | null = null): void {
+    outcome.errorCode = codeOf(error)
+    outcome.errorMessage = message
+    this.finishOne()
+  }
+
+  private notLeader(outcome: PartitionOutcome, topic: TopicEntry): void {
+    const { image } = this.broker.node
+    const ownership = image.topics.get(topic.topicId)?.partitions[outcome.index]
+    if (ownership !== undefined) {
+      const { nodeId: leaderId, leaderEpoch } = ownership
+      outcome.currentLeader = { leaderId, leaderEpoch }
+      const endpoint = endpointOf(image, leaderId)
+      if (endpoint !== null && !this.endpoints?.some(({ nodeId }) => nodeId === leaderId)) {
+        this.endpoints = [...(this.endpoints ?? []), endpoint]
+      }
+    }
+    this.fail(outcome, 'NOT_LEADER_OR_FOLLOWER')
+  }
+
+  /** Told by a partition: durable, or refused. */
+  appended(at: number, result: AppendResult): void {
+    const outcome = this.outcomes[at] as PartitionOutcome
+    if (result.error === null) {
+      outcome.baseOffset = result.baseOffset
+      outcome.logStartOffset = result.logStartOffset
+      this.finishOne()
+      return
+    }
+    outcome.logAppendTimeMs = -1
+    if (result.error === 'not-leader') {
+      const part = this.parts.find(({ outcomes }) => outcomes.includes(outcome))
+      if (part?.topic !== undefined) this.notLeader(outcome, part.topic)
+      else this.fail(outcome, 'NOT_LEADER_OR_FOLLOWER')
+      return
+    }
+    this.fail(outcome, ERROR_OF_APPEND[result.error])
+  }
+
+  private finishOne(): void {
+    this.pending--
+    if (this.pending > 0) return
+    if (this.body.acks === 0) {
+      this.finishUnacknowledged()
+      return
+    }
+    this.request.respond({
+      responses: this.parts.map(({ request, outcomes }) => ({
+        name: request.name,
+        topicId: request.topicId,
+        partitionResponses: outcomes.map((outcome) => ({ ...outcome, recordErrors: [] })),
+      })),
+      throttleTimeMs: 0,
+      nodeEndpoints: this.endpoints ?? [],
+    })
+  }
+
+  /** A producer that wants no answer learns of an error by a closed connection, as in Kafka. */
+  private finishUnacknowledged(): void {
+    this.request.respondNothing()
+    if (this.outcomes.some(({ errorCode }) => errorCode !== 0)) this.request.connection.close()
+  }
+}
+
+const ERROR_OF_BATCH = {
+  'corrupt-message': 'CORRUPT_MESSAGE',
+  'invalid-record': 'INVALID_RECORD',
+  'unsupported-for-message-format': 'UNSUPPORTED_FOR_MESSAGE_FORMAT',
+  'unsupported-compression': 'UNSUPPORTED_COMPRESSION_TYPE',
+} as const satisfies Record<string, ErrorName>
+
+const ERROR_OF_APPEND = {
+  'out-of-order-sequence': 'OUT_OF_ORDER_SEQUENCE_NUMBER',
+  'stale-producer-epoch': 'INVALID_PRODUCER_EPOCH',
+} as const satisfies Record<string, ErrorName>
+

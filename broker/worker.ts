@@ -1,0 +1,266 @@
+import { BufferPool } from '../base/buffer-pool.ts'
+import { type Clock, systemClock } from '../base/clock.ts'
+import type { Logger } from '../base/log.ts'
+import { type Random, systemRandom } from '../base/random.ts'
+import { instrumented } from '../object-store/instrumented.ts'
+import { openStore } from '../object-store/open.ts'
+import { probeStore, quickProbe } from '../object-store/probe.ts'
+import { retrying } from '../object-store/retrying.ts'
+import type { ObjectStore } from '../object-store/store.ts'
+import { METADATA_LOG_PREFIX } from '../metadata/keys.ts'
+import { AdminServer } from './admin/admin-server.ts'
+import { httpTransport } from './admin/internal-calls.ts'
+import { BrokerMetrics } from './broker-metrics.ts'
+import { BrokerConfig } from './config/broker-config.ts'
+import type { Broker } from './handlers/context.ts'
+import { FetchSessions } from './handlers/fetch-sessions.ts'
+import { handlers, servedApis } from './handlers/index.ts'
+import { Node, whenServing } from './node.ts'
+import { ProducerIds } from './producer-ids.ts'
+import { allApis, type AnyApi } from './protocol/api-keys.ts'
+import type { Request } from './request.ts'
+import { Server } from './server/server.ts'
+import type { BrokerSettings } from './settings.ts'
+
+/** Free frame memory that is kept for the next requests. */
+const POOL_FREE_BYTES_MAX = 64 * 1024 * 1024
+/** Reading goes on once the backlog has fallen to this share of its bound. */
+const RESUME_RATIO = 0.75
+const SERVING_WAIT_MS = 60_000
+/** Answers under way are given so long to leave after a drain. */
+const LINGER_AFTER_DRAIN_MS = 200
+const UTILIZATION_WINDOW_MS = 1_000
+
+/** One broker: sockets, handlers and a node, put together. */
+export class Worker {
+  private readonly settings: BrokerSettings
+  private readonly logger: Logger
+  private readonly clock: Clock = systemClock
+  private readonly random: Random = systemRandom
+  private readonly metrics = new BrokerMetrics()
+  private readonly pool = new BufferPool(POOL_FREE_BYTES_MAX)
+  private readonly config: BrokerConfig
+  private readonly served: readonly AnyApi[] = servedApis(allApis)
+  private readonly onEnded: (reason: string, error?: unknown) => void
+  private broker: Broker | null = null
+  private server: Server | null = null
+  private admin: AdminServer | null = null
+  private store: ObjectStore | null = null
+  private ready = false
+  private held = false
+  private utilization = 0
+
+  constructor(
+    settings: BrokerSettings,
+    logger: Logger,
+    onEnded: (reason: string, error?: unknown) => void,
+  ) {
+    this.settings = settings
+    this.logger = logger
+    this.config = new BrokerConfig(settings.config)
+    this.onEnded = onEnded
+  }
+
+  /** Starts everything and resolves once clients are served. Throws what a person must mend. */
+  async start(): Promise<{ nodeId: number; kafka: string; admin: string }> {
+    const { settings, clock, random, logger } = this
+    const store = await this.openStore()
+    const isNew = await this.probe(store)
+    let node: Node | null = null
+    const transport = httpTransport(() => node?.image.scalars.secret ?? null)
+    const { kafkaPort, adminPort } = await this.listen()
+    const host = settings.listen.host === '0.0.0.0' ? '127.0.0.1' : settings.listen.host
+    const advertised = settings.advertised ?? { host, port: kafkaPort }
+    const adminHost = settings.adminListen.host === '0.0.0.0' ? host : settings.adminListen.host
+    node = await Node.start({
+      store, clock, random, logger, transport,
+      address: {
+        host: advertised.host,
+        port: advertised.port || kafkaPort,
+        internalHost: adminHost,
+        internalPort: adminPort,
+      },
+      rack: settings.rack,
+      version: process.env['npm_package_version'] ?? '0',
+      settings: settings.node,
+      observer: { walObject: (measured) => this.walObject(measured) },
+      onEnded: (reason, error) => this.ended(reason, error),
+    })
+    await this.recordProbe(node, isNew)
+    this.broker = {
+      node, clock, random, logger,
+      pool: this.pool,
+      config: this.config,
+      fetchSessions: new FetchSessions(
+        random, this.config.number('max.incremental.fetch.session.cache.slots'),
+      ),
+      producerIds: new ProducerIds(node),
+      served: this.served,
+    }
+    this.metrics.watch(node, clock, {
+      connections: () => this.server?.connections.size ?? 0,
+      pooledBytes: () => this.pool.bytesInUse,
+      eventLoopUtilization: () => this.utilization,
+    })
+    this.measureUtilization()
+    this.ready = await whenServing(node, SERVING_WAIT_MS)
+    if (!this.ready) throw new Error('the node did not get to serving: no controller, or no store')
+    return {
+      nodeId: node.nodeId,
+      kafka: `${host}:${kafkaPort}`,
+      admin: `${adminHost}:${adminPort}`,
+    }
+  }
+
+  private async openStore(): Promise<ObjectStore> {
+    const { clock, random } = this
+    const store = await openStore(this.settings.store, { clock, random })
+    const measured = instrumented(store, {
+      clock,
+      onRequest: (end) => this.metrics.storeRequest(end),
+    })
+    this.store = retrying(measured, { clock, random })
+    return this.store
+  }
+
+  /** Refuses a store that cannot decide (design §2). Returns whether the bucket is still empty. */
+  private async probe(store: ObjectStore): Promise<boolean> {
+    const { clock, random } = this
+    const isNew = (await store.list({ prefix: METADATA_LOG_PREFIX, limit: 1 })).length === 0
+    const probe = isNew ? probeStore : quickProbe
+    const result = await probe(store, { clock, random })
+    if (!result.ok) throw new Error(`${store.description} cannot be used: ${result.reason}`)
+    return isNew
+  }
+
+  private async recordProbe(node: Node, wasProbed: boolean): Promise<void> {
+    if (!wasProbed) return
+    const atMs = this.clock.wallMs()
+    await node.append((image) =>
+      image.scalars.storeProbed ? null : [{ type: 'store-probed', atMs, rounds: 16, racers: 32 }],
+    )
+  }
+
+  private async listen(): Promise<{ kafkaPort: number; adminPort: number }> {
+    const { settings, logger, clock } = this
+    this.server = new Server({
+      listener: 'plain',
+      host: settings.listen.host,
+      port: settings.listen.port,
+      pool: this.pool,
+      frameBytesMax: this.config.number('socket.request.max.bytes'),
+      connectionsMax: this.config.number('max.connections'),
+      dispatcher: this,
+      logger,
+      nowMs: () => clock.nowMs(),
+    })
+    this.admin = new AdminServer(
+      {
+        metrics: this.metrics.registry,
+        isLive: () => !this.broker?.node.hasEnded,
+        isReady: () => this.ready && (this.broker?.node.isFresh ?? false),
+        load: () => this.load(),
+        identity: () => this.identity(),
+        call: (method, body) => {
+          if (this.broker === null) throw new Error('not registered yet')
+          return this.broker.node.handleCall(method, body)
+        },
+      },
+      logger,
+    )
+    const kafkaPort = await this.server.listen()
+    const adminPort = await this.admin.listen(settings.adminListen.host, settings.adminListen.port)
+    return { kafkaPort, adminPort }
+  }
+
+  private identity(): { nodeId: number; secret: string } | null {
+    const node = this.broker?.node
+    const secret = node?.image.scalars.secret
+    return node && secret ? { nodeId: node.nodeId, secret } : null
+  }
+
+  serves(api: AnyApi): boolean {
+    return this.broker !== null && handlers.has(api.key)
+  }
+
+  dispatch(request: Request): void {
+    const { broker } = this
+    const handle = handlers.get(request.api.key)
+    if (broker === null || handle === undefined) {
+      request.respondNothing()
+      request.connection.close()
+      return
+    }
+    broker.node.loadMeter.total.requests++
+    request.onAnswered = this.onAnswered
+    handle(broker, request)
+    if (!this.held && broker.node.wal.backlogBytes > this.settings.backlogBytesMax) this.hold(true)
+  }
+
+  private readonly onAnswered = (request: Request): void => {
+    this.metrics.requestAnswered(request.api, (this.clock.nowMs() - request.receivedAtMs) / 1000)
+  }
+
+  private walObject(measured: { bytes: number; waitMs: number; putMs: number }): void {
+    this.metrics.walObject(measured)
+    const backlogBytes = this.broker?.node.wal.backlogBytes ?? 0
+    if (this.held && backlogBytes < this.settings.backlogBytesMax * RESUME_RATIO) this.hold(false)
+  }
+
+  private hold(hold: boolean): void {
+    this.held = hold
+    this.server?.holdAll(hold)
+  }
+
+  private measureUtilization(): void {
+    let last = performance.eventLoopUtilization()
+    const measure = (): void => {
+      const now = performance.eventLoopUtilization()
+      this.utilization = performance.eventLoopUtilization(now, last).utilization
+      last = now
+      this.clock.after(UTILIZATION_WINDOW_MS, measure)
+    }
+    this.clock.after(UTILIZATION_WINDOW_MS, measure)
+  }
+
+  private load(): unknown {
+    const node = this.broker?.node
+    if (node === undefined) return { state: 'starting' }
+    node.loadMeter.sample()
+    const { bytesIn, bytesOut, requests } = node.loadMeter.ratesPerSecond
+    let clusterPartitions = 0
+    for (const { partitions } of node.image.topics.values()) clusterPartitions += partitions.length
+    return {
+      nodeId: node.nodeId,
+      state: node.draining ? 'draining' : 'active',
+      partitions: node.partitions.size,
+      bytesInPerSecond: Math.round(bytesIn),
+      bytesOutPerSecond: Math.round(bytesOut),
+      requestsPerSecond: Math.round(requests),
+      eventLoopUtilization: Math.round(this.utilization * 1000) / 1000,
+      walBacklogBytes: node.wal.backlogBytes,
+      movesIn: node.partitions.movedIn,
+      movesOut: node.partitions.movedOut,
+      clusterPartitions,
+      controller: node.controller.isHolder,
+    }
+  }
+
+  /** Gives everything away and ends. */
+  async drain(): Promise<void> {
+    if (this.broker === null) return this.ended('stopped before it had started')
+    await this.broker.node.drain(this.settings.drainMsMax)
+  }
+
+  private ended(reason: string, error?: unknown): void {
+    this.ready = false
+    const close = (): void => {
+      this.server?.close()
+      this.admin?.close()
+      void this.store?.close()
+      this.onEnded(reason, error)
+    }
+    if (reason === 'drained') this.clock.after(LINGER_AFTER_DRAIN_MS, close)
+    else close()
+  }
+}
