@@ -16,6 +16,8 @@ const CONNECT_MS_MAX = 3_000
 /** Time-out of a request: a fixed part, and a rate below which a connection counts as broken. */
 const REQUEST_MS = 5_000
 const BYTES_PER_MS_MIN = 2_048
+/** Memory is allotted by what a response says of its length; no object of ours comes near this. */
+const RESPONSE_BYTES_MAX = 2 ** 30
 
 /**
  * One request and its response, beside what the SDK knows: given to the SDK's `send` as options,
@@ -25,15 +27,21 @@ export interface Exchange {
   /** Sent as the body instead of the SDK's. */
   readonly pieces: Body
   readonly bodyBytes: number
+  /** Whether a 2xx response's body goes to `received`, past the SDK, which sees an empty one. */
+  readonly receives: boolean
   /** Set once a response began. */
   status: number | null
-  /** The body of a 2xx response to GET, which the SDK then does not get to see. */
+  /** What ended the connection before the response did. */
+  failure: unknown
   received: Buffer | null
 }
 
-/** An exchange that sends `pieces`. */
-export function newExchange(pieces: Body = [], bodyBytes = 0): Exchange {
-  return { pieces, bodyBytes, status: null, received: null }
+/** An exchange that sends `pieces`, or that `receives` an object. */
+export function newExchange(
+  options: Partial<Pick<Exchange, 'pieces' | 'bodyBytes' | 'receives'>> = {},
+): Exchange {
+  const { pieces = [], bodyBytes = 0, receives = false } = options
+  return { pieces, bodyBytes, receives, status: null, failure: null, received: null }
 }
 
 /** The SDK's HTTP request, as far as we need it. */
@@ -152,25 +160,32 @@ export class S3HttpHandler {
     const wholeTimer = arm(allowedMs(exchange.bodyBytes ?? 0), 'the request')
     armConnect(outgoing, () => arm(CONNECT_MS_MAX, 'the connection'))
     const promise = new Promise<{ response: SignedResponse }>((resolve, reject) => {
-      outgoing.on('error', reject)
+      const fail = (error: Error): void => {
+        // Kept here, because the SDK may wrap it in one that does not say what happened.
+        exchange.failure ??= error
+        reject(error)
+      }
+      outgoing.on('error', fail)
       outgoing.on('response', (incoming) => {
         const status = incoming.statusCode ?? 0
         exchange.status = status
         const lengthHeader = incoming.headers['content-length']
+        const length = Number(lengthHeader ?? 0)
+        if (length > RESPONSE_BYTES_MAX) return outgoing.destroy(new Error('too long a response'))
         wholeTimer.cancel()
-        arm(allowedMs(Number(lengthHeader ?? 0)), 'the response')
+        arm(allowedMs(length), 'the response')
         const collector = new Collector(lengthHeader)
         incoming.on('data', (chunk: Buffer) => collector.add(chunk))
         incoming.on('end', () => {
           // A refusal may come while the body is still being sent: nobody will read the rest.
           if (!outgoing.writableFinished) outgoing.destroy()
           const body = collector.bytes()
-          resolve({ response: responseOf(incoming, status, request, body, exchange) })
+          resolve({ response: responseOf(incoming, status, body, exchange) })
         })
         incoming.on('error', (error) => {
           // The status decided; only words about it are lost.
-          if (request.method !== 'PUT') return reject(error)
-          resolve({ response: responseOf(incoming, status, request, Buffer.alloc(0), exchange) })
+          if (request.method !== 'PUT') return fail(error)
+          resolve({ response: responseOf(incoming, status, Buffer.alloc(0), exchange) })
         })
       })
     })
@@ -210,15 +225,13 @@ function bodyOf(request: SignedRequest): Body {
 function responseOf(
   incoming: http.IncomingMessage,
   statusCode: number,
-  request: SignedRequest,
   body: Buffer,
   exchange: Partial<Exchange>,
 ): SignedResponse {
   const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(incoming.headers)) headers[name] = String(value)
-  // A list's query is not an object's: its XML is for the SDK.
-  const isObject = request.method === 'GET' && statusCode < 300 && !request.query?.['list-type']
-  if (isObject) exchange.received = body
+  const isOurs = exchange.receives === true && statusCode < 300
+  if (isOurs) exchange.received = body
   const reason = incoming.statusMessage ?? ''
-  return { statusCode, reason, headers, body: isObject ? Readable.from([]) : body }
+  return { statusCode, reason, headers, body: isOurs ? Readable.from([]) : body }
 }

@@ -109,14 +109,14 @@ class S3Store implements ObjectStore {
       const { status } = exchange
       if (status !== null && expected.includes(status) && !notOurs(error, status)) return null
       const place = { bucket: this.#bucket, prefix: this.#prefix, key }
-      throw s3Error(error, { action, ...place, status, worked: this.#worked })
+      throw s3Error(exchange.failure ?? error, { action, ...place, status, worked: this.#worked })
     }
   }
 
   async putIfAbsent(key: string, body: Body): Promise<'created' | 'exists'> {
     assertKey(key)
     const length = bodyBytes(body)
-    const exchange = newExchange(body, length)
+    const exchange = newExchange({ pieces: body, bodyBytes: length })
     const command = new this.#sdk.PutObjectCommand({
       Bucket: this.#bucket,
       Key: this.#prefix + key,
@@ -132,7 +132,7 @@ class S3Store implements ObjectStore {
 
   async get(key: string, range?: ByteRange): Promise<Buffer | null> {
     assertKey(key)
-    const exchange = newExchange()
+    const exchange = newExchange({ receives: true })
     const command = new this.#sdk.GetObjectCommand({
       Bucket: this.#bucket,
       Key: this.#prefix + key,
