@@ -45,6 +45,8 @@ export interface NodeOptions {
   readonly transport: Transport
   readonly settings: NodeSettings
   readonly observer: NodeObserver
+  /** Told once the metadata log is read, before anybody is called: calls need its secret. */
+  readonly onMetadata?: (image: Image) => void
   /** The node cannot go on: it is fenced, or the store refuses for good. Called once. */
   readonly onEnded: (reason: string, error?: unknown) => void
 }
@@ -127,6 +129,7 @@ export class Node {
         createdMs: clock.wallMs(),
       },
     ])
+    options.onMetadata?.(log.image)
     const nodeId = await register(log, options)
     log.writerNodeId = nodeId
     const node = new Node(options, log, nodeId)

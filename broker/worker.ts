@@ -66,13 +66,13 @@ export class Worker {
     const { settings, clock, random, logger } = this
     const store = await this.openStore()
     const isNew = await this.probe(store)
-    let node: Node | null = null
-    const transport = httpTransport(() => node?.image.scalars.secret ?? null)
+    let secret: () => string | null = () => null
+    const transport = httpTransport(() => secret())
     const { kafkaPort, adminPort } = await this.listen()
     const host = settings.listen.host === '0.0.0.0' ? '127.0.0.1' : settings.listen.host
     const advertised = settings.advertised ?? { host, port: kafkaPort }
     const adminHost = settings.adminListen.host === '0.0.0.0' ? host : settings.adminListen.host
-    node = await Node.start({
+    const node = await Node.start({
       store, clock, random, logger, transport,
       address: {
         host: advertised.host,
@@ -84,6 +84,9 @@ export class Worker {
       version: process.env['npm_package_version'] ?? '0',
       settings: settings.node,
       observer: { walObject: (measured) => this.walObject(measured) },
+      onMetadata: (image) => {
+        secret = () => image.scalars.secret
+      },
       onEnded: (reason, error) => this.ended(reason, error),
     })
     await this.recordProbe(node, isNew)
