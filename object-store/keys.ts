@@ -2,7 +2,7 @@ import { assert } from '../base/assert.ts'
 import type { ByteRange } from './store.ts'
 
 /** The most objects that one `list` returns: S3's own bound, so one page is one request. */
-export const LIST_LIMIT_MAX = 1_000
+const LIST_LIMIT_MAX = 1_000
 
 /** S3 allows 1,024 bytes; the rest is left for a cluster's prefix. */
 const KEY_BYTES_MAX = 800

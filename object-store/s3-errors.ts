@@ -46,6 +46,11 @@ const WRONG_CREDENTIALS = new Set(['SignatureDoesNotMatch', 'InvalidAccessKeyId'
 /** What a fault in this program is called; to send the same again would not help. */
 const BUGS = new Set(['TypeError', 'ReferenceError', 'RangeError', 'InvariantError'])
 
+/** The server's certificate was not accepted: OpenSSL's and Node's words for it. */
+const UNTRUSTED = /CERT|VERIFY_LEAF|UNABLE_TO_GET_ISSUER/
+/** https asked of a server that speaks http, or the other way round. */
+const WRONG_PROTOCOL = /^(EPROTO|ERR_SSL_|HPE_)/
+
 type Verdict = readonly [StoreErrorKind, string]
 
 function verdictByName(name: string, failure: S3Failure): Verdict | null {
@@ -79,6 +84,23 @@ function verdictByName(name: string, failure: S3Failure): Verdict | null {
   return null
 }
 
+/** For errors of the connection, which have a code; null for what the caller judges by itself. */
+function verdictByCode(code: string | undefined, worked: boolean): Verdict | null {
+  if (code === undefined) return null
+  // What once worked is not a mistake in a setting, and may come right again.
+  const kind = worked ? 'unavailable' : 'misconfigured'
+  if (UNTRUSTED.test(code)) {
+    return [kind, 'its certificate is not trusted: name its authority in NODE_EXTRA_CA_CERTS']
+  }
+  if (WRONG_PROTOCOL.test(code)) {
+    return [kind, 'the server speaks another protocol: is the endpoint http:// or https://?']
+  }
+  if (NOT_SENT.has(code)) {
+    return ['unavailable', 'the server cannot be reached: check the endpoint and the network']
+  }
+  return null
+}
+
 function verdictByStatus(failure: S3Failure, isPut: boolean): Verdict {
   const { action, bucket, status } = failure
   const again: StoreErrorKind = isPut ? 'unknown' : 'unavailable'
@@ -106,11 +128,10 @@ export function s3Error(error: unknown, failure: S3Failure): StoreError {
   const { name = 'Error', code, message = '' } = error as SdkError
   if (BUGS.has(name) && code === undefined) throw error
   const isPut = failure.action === 's3:PutObject'
-  let [kind, says] = verdictByName(name, failure) ?? verdictByStatus(failure, isPut)
-  if (failure.status === null && code !== undefined && NOT_SENT.has(code)) {
-    kind = 'unavailable'
-    says = 'the server cannot be reached: check the endpoint and the network'
-  }
+  const [kind, says] =
+    verdictByName(name, failure) ??
+    (failure.status === null ? verdictByCode(code, failure.worked) : null) ??
+    verdictByStatus(failure, isPut)
   const status = failure.status === null ? '' : `${failure.status} `
   const detail = `${status}${code ?? name}: ${message}`.slice(0, 300)
   const where = `s3://${failure.bucket}/${failure.prefix}${failure.key}`

@@ -10,6 +10,11 @@ MINIO=github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 bin="$PWD/.cache/bin"
 mkdir -p "$bin"
 
+command -v go > /dev/null || { echo >&2 'Go is missing: install it from https://go.dev'; exit 1; }
+
+ticker=
+trap '[[ -z "$ticker" ]] || kill "$ticker" 2> /dev/null || true' EXIT
+
 build() {
   local name=$1 module=$2
   local stamp="$bin/$name.version"
@@ -19,16 +24,18 @@ build() {
   fi
   echo "$name: building $module (some minutes when Go's cache is cold)"
   local started=$SECONDS
-  # Two compiler processes at most, and at low priority: this often runs beside somebody's tests.
-  GOBIN="$bin" GOFLAGS='-p=2' nice -n 10 go install "$module" &
-  local pid=$!
-  while kill -0 "$pid" 2>/dev/null; do
-    sleep 1
-    if (( (SECONDS - started) % 15 == 0 )); then
+  (
+    # The sleep must end with its shell: it would hold the caller's output open.
+    trap 'kill $! 2> /dev/null; exit' TERM
+    while :; do
+      sleep 15 & wait $!
       echo "$name: still building, $((SECONDS - started)) s"
-    fi
-  done
-  wait "$pid"
+    done
+  ) &
+  ticker=$!
+  # Two compiler processes at most, and at low priority: this often runs beside somebody's tests.
+  GOBIN="$bin" GOFLAGS='-p=2' nice -n 10 go install "$module"
+  kill "$ticker"
   echo "$module" > "$stamp"
   echo "$name: built in $((SECONDS - started)) s"
 }
