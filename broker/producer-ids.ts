@@ -1,39 +1,46 @@
-import { present } from '../base/assert.ts'
-import type { Node } from './node.ts'
+import type { MetadataLog } from '../metadata/log.ts'
+import type { MetadataRecord } from '../metadata/records.ts'
 
-/** Ids reserved at once: one append serves so many producers. */
-const BLOCK_IDS = 1_000
+/** Ids reserved at once, as in Kafka: a restart loses what is left of a block, which is cheap. */
+const BLOCK_IDS = 1000
 
-/** Producer ids, unique in the cluster for ever: blocks are reserved in the metadata log. */
+/**
+ * Gives out producer ids that nobody else ever gets: blocks of them are reserved in the metadata
+ * log, and a block belongs to one run of one node.
+ */
 export class ProducerIds {
-  private readonly node: Pick<Node, 'append' | 'nodeId'>
-  private next = 0
-  private end = 0
+  private readonly node: {
+    readonly nodeId: number
+    append: MetadataLog['append']
+  }
+  private nextId = 0
+  private endId = 0
   private reserving: Promise<void> | null = null
 
-  constructor(node: Pick<Node, 'append' | 'nodeId'>) {
+  constructor(node: ProducerIds['node']) {
     this.node = node
   }
 
-  /** A producer id that nobody else has. Rejects when the metadata log cannot be written. */
+  /** A fresh producer id. Rejects when no block could be reserved: the caller may ask again. */
   async allot(): Promise<number> {
-    while (this.next >= this.end) {
+    // Again, not once: many may have waited for the same block, more than it has ids.
+    while (this.nextId === this.endId) {
       this.reserving ??= this.reserve().finally(() => {
         this.reserving = null
       })
       await this.reserving
     }
-    return this.next++
+    return this.nextId++
   }
 
   private async reserve(): Promise<void> {
     const { nodeId } = this.node
-    const { records } = await this.node.append((image) => [
-      { type: 'producer-ids', nodeId, nextProducerId: image.scalars.nextProducerId + BLOCK_IDS },
-    ])
-    const record = present(records[0], 'the reservation')
-    if (record.type !== 'producer-ids') return
-    this.end = record.nextProducerId
-    this.next = record.nextProducerId - BLOCK_IDS
+    const { records } = await this.node.append(({ scalars }): MetadataRecord[] => {
+      return [{ type: 'producer-ids', nodeId, nextProducerId: scalars.nextProducerId + BLOCK_IDS }]
+    })
+    const [record] = records
+    if (record?.type !== 'producer-ids') return
+    this.endId = record.nextProducerId
+    this.nextId = record.nextProducerId - BLOCK_IDS
   }
 }

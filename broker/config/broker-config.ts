@@ -1,20 +1,41 @@
-/** Broker settings that this release obeys, by Kafka's names, with Kafka's defaults. */
-const DEFAULTS = {
-  'auto.create.topics.enable': 'true',
-  'num.partitions': '1',
-  'default.replication.factor': '1',
-  'message.max.bytes': '1048588',
-  'log.message.timestamp.type': 'CreateTime',
-  'socket.request.max.bytes': '104857600',
-  'max.connections': '2147483647',
-  'max.incremental.fetch.session.cache.slots': '1000',
-  'fetch.max.bytes': '57671680',
-  'producer.id.expiration.ms': '86400000',
-} as const
+import { assert } from '../../base/assert.ts'
+import { BROKER_CONFIGS } from './broker-config-table.ts'
+import { whyNotValue } from './config-definition.ts'
 
-export type BrokerConfigName = keyof typeof DEFAULTS
+/** What this release obeys of a broker's configs. Those of topics are in topic-config-table.ts. */
+const OBEYED = {
+  'auto.create.topics.enable': 'Whether a topic is created when a client asks for it by name.',
+  'delete.topic.enable': 'Whether topics may be deleted.',
+  'num.partitions': 'Partitions of a topic whose creator does not say how many.',
+  'default.replication.factor': 'Accepted for the tools that set it: the bucket keeps the copies.',
+  'message.max.bytes': 'The largest record batch, where a topic has no limit of its own.',
+  'log.message.timestamp.type': 'Whose time stamps records have, where the topic does not say.',
+  'socket.request.max.bytes': 'The largest request; a connection that sends more is closed.',
+  'max.connections': 'Connections that are accepted at the same time.',
+  'max.incremental.fetch.session.cache.slots': 'Fetch sessions that are remembered (KIP-227).',
+  'max.request.partition.size.limit': 'Partitions in one page of described topics (KIP-966).',
+  'fetch.max.bytes': 'The most that one fetch response carries.',
+  'producer.id.expiration.ms': 'How long the sequence of an idle producer is remembered.',
+} as const satisfies Record<string, string>
 
-/** The configs of this broker process: what was set at its start over the defaults. */
+export type BrokerConfigName = keyof typeof OBEYED
+
+/** What a broker's config does here; '' for one that is known from Kafka but not obeyed. */
+export function documentationOf(name: string): string {
+  return (OBEYED as Record<string, string>)[name] ?? ''
+}
+
+/** Why a broker cannot be started with these configs, or null. Unknown names are let pass. */
+export function whyNotBrokerConfigs(values: Readonly<Record<string, string>>): string | null {
+  for (const [name, value] of Object.entries(values)) {
+    const definition = BROKER_CONFIGS.get(name)
+    const why = definition === undefined ? null : whyNotValue(definition, value)
+    if (why !== null) return why
+  }
+  return null
+}
+
+/** The configs of this broker process: what was set at its start over Kafka's defaults. */
 export class BrokerConfig {
   private readonly values: Readonly<Record<string, string>>
 
@@ -23,7 +44,9 @@ export class BrokerConfig {
   }
 
   get(name: BrokerConfigName): string {
-    return this.values[name] ?? DEFAULTS[name]
+    const value = this.values[name] ?? BROKER_CONFIGS.get(name)?.default
+    assert(typeof value === 'string', `the config ${name} has a default`)
+    return value
   }
 
   number(name: BrokerConfigName): number {

@@ -4,6 +4,7 @@ import type { MetadataRequest, MetadataResponse } from '../protocol/messages/met
 import type { Request } from '../request.ts'
 import { answering, type Broker, codeOf, ZERO_UUID } from './context.ts'
 import { createTopic, whyNotTopicName } from './topic-creation.ts'
+import { isInternalTopic } from './topic-names.ts'
 
 type TopicAnswer = MetadataResponse['topics'][number]
 
@@ -55,7 +56,7 @@ function describe(topic: TopicEntry): TopicAnswer {
     errorCode: 0,
     name: topic.name,
     topicId: topic.topicId,
-    isInternal: topic.name.startsWith('__'),
+    isInternal: isInternalTopic(topic.name),
     partitions: topic.partitions.map(({ nodeId, leaderEpoch }, partitionIndex) => ({
       errorCode: 0,
       partitionIndex,

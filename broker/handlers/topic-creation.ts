@@ -1,11 +1,13 @@
 import { randomUuid } from '../../base/random.ts'
 import { spread } from '../../controller/balancer.ts'
-import { ableNodes } from '../../controller/takeover.ts'
+import { ableNodes, ownedCounts } from '../../controller/takeover.ts'
 import { RejectedProposal } from '../../metadata/errors.ts'
 import type { ImageState } from '../../metadata/image.ts'
 import type { MetadataRecord } from '../../metadata/records.ts'
 import type { ErrorName } from '../protocol/error-codes.ts'
 import type { Broker } from './context.ts'
+import { changeMetadata } from './metadata-append.ts'
+import { collidingTopic } from './topic-names.ts'
 
 const NAME_LENGTH_MAX = 249
 
@@ -24,43 +26,64 @@ export interface NewTopic {
   readonly name: string
   readonly partitions: number
   readonly configs: Readonly<Record<string, string>>
+  /** Per partition the nodes that should own it: the first one that is active does. */
+  readonly wishes?: readonly (readonly number[])[]
 }
 
 export type TopicCreation =
   | { readonly error: null; readonly topicId: string }
   | { readonly error: ErrorName; readonly message: string }
 
-/** Who owns new partitions: spread over the active nodes, starting where there is least. */
-export function ownersForNew(image: ImageState, count: number): number[] {
-  const owned = new Map<number, number>()
-  for (const { partitions } of image.topics.values()) {
-    for (const { nodeId } of partitions) owned.set(nodeId, (owned.get(nodeId) ?? 0) + 1)
+/** Who owns new partitions: whom the topic wishes, the others spread over the active nodes. */
+export function ownersForNew(image: ImageState, topic: NewTopic): number[] {
+  const owned = ownedCounts(image)
+  const active = new Set(ableNodes(image).map(({ nodeId }) => nodeId))
+  const wished: (number | undefined)[] = []
+  for (let partition = 0; partition < topic.partitions; partition++) {
+    const nodeId = topic.wishes?.[partition]?.find((wish) => active.has(wish))
+    wished.push(nodeId)
+    if (nodeId !== undefined) owned.set(nodeId, (owned.get(nodeId) ?? 0) + 1)
   }
-  const nodes = ableNodes(image).map(({ nodeId }) => ({ nodeId, count: owned.get(nodeId) ?? 0 }))
-  return spread(count, nodes)
+  const bins = [...active].map((nodeId) => ({ nodeId, count: owned.get(nodeId) ?? 0 }))
+  const free = wished.filter((nodeId) => nodeId === undefined)
+  const spreadOwners = spread(free.length, bins).values()
+  return wished.flatMap((nodeId) => nodeId ?? spreadOwners.next().value ?? [])
 }
 
-/** Creates a topic, unless there is one of that name. */
-export async function createTopic(broker: Broker, topic: NewTopic): Promise<TopicCreation> {
-  const topicId = randomUuid(broker.random)
-  try {
-    await broker.node.append((image): MetadataRecord[] => {
-      if (image.topicIds.has(topic.name)) {
-        throw new RejectedProposal('TOPIC_ALREADY_EXISTS', `Topic '${topic.name}' already exists.`)
-      }
-      const owners = ownersForNew(image, topic.partitions)
-      if (owners.length === 0) throw new RejectedProposal('BROKER_NOT_AVAILABLE', 'no active node')
-      const { name, configs } = topic
-      return [{ type: 'topic-created', topicId, name, owners, configs, atMs: broker.clock.wallMs() }]
-    })
-    return { error: null, topicId }
-  } catch (error) {
-    // By name: two copies of the module may be loaded in a test run.
-    if ((error as Error).name === 'RejectedProposal') {
-      const { reason, message } = error as RejectedProposal
-      return { error: reason as ErrorName, message }
-    }
-    broker.logger.error('a topic was not created', { topic: topic.name, error })
-    return { error: 'UNKNOWN_SERVER_ERROR', message: 'the metadata log could not be written' }
+function creationRecord(
+  broker: Broker,
+  image: ImageState,
+  topic: NewTopic,
+  topicId: string,
+): MetadataRecord {
+  const { name, configs } = topic
+  if (image.topicIds.has(name)) {
+    throw new RejectedProposal('TOPIC_ALREADY_EXISTS', `Topic '${name}' already exists.`)
   }
+  const colliding = collidingTopic(image, name)
+  if (colliding !== null) {
+    const message = `Topic '${name}' collides with existing topic: ${colliding}`
+    throw new RejectedProposal('INVALID_TOPIC_EXCEPTION', message)
+  }
+  const owners = ownersForNew(image, topic)
+  if (owners.length === 0) throw new RejectedProposal('BROKER_NOT_AVAILABLE', 'no active node')
+  return { type: 'topic-created', topicId, name, owners, configs, atMs: broker.clock.wallMs() }
+}
+
+/**
+ * Creates a topic, unless there is one of that name or one that looks like it. With `validateOnly`
+ * it only finds out, at the head of the metadata log, whether it could be created.
+ */
+export async function createTopic(
+  broker: Broker,
+  topic: NewTopic,
+  { validateOnly }: { validateOnly: boolean } = { validateOnly: false },
+): Promise<TopicCreation> {
+  const topicId = randomUuid(broker.random)
+  const change = await changeMetadata(broker, (image) => {
+    const record = creationRecord(broker, image, topic, topicId)
+    return validateOnly ? null : [record]
+  })
+  if (change.error !== null) return { error: change.error, message: change.message }
+  return { error: null, topicId }
 }

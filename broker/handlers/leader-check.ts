@@ -1,0 +1,40 @@
+import type { Partition } from '../partition/partition.ts'
+import type { ErrorName } from '../protocol/error-codes.ts'
+import { type Broker, findTopic } from './context.ts'
+import { leadershipOf } from './leadership.ts'
+
+/** A partition that is asked for by name, by a client that knows of `currentLeaderEpoch` (or -1). */
+export interface Asked {
+  readonly topic: string
+  readonly index: number
+  readonly currentLeaderEpoch: number
+}
+
+/**
+ * The partition if it is open here and the client's leader epoch is right (KIP-320), or the error
+ * that says why not. Ask after `whenSettled`.
+ */
+export function ledPartition(broker: Broker, asked: Asked): Partition | ErrorName {
+  const topic = findTopic(broker.node.image, { name: asked.topic })
+  if (topic === undefined) return 'UNKNOWN_TOPIC_OR_PARTITION'
+  const leadership = leadershipOf(broker, topic.topicId, asked.index)
+  if (leadership.kind === 'unknown') return 'UNKNOWN_TOPIC_OR_PARTITION'
+  if (leadership.kind !== 'here') return 'NOT_LEADER_OR_FOLLOWER'
+  const { partition } = leadership
+  const { currentLeaderEpoch } = asked
+  if (currentLeaderEpoch < 0 || currentLeaderEpoch === partition.leaderEpoch) return partition
+  return currentLeaderEpoch < partition.leaderEpoch ? 'FENCED_LEADER_EPOCH' : 'UNKNOWN_LEADER_EPOCH'
+}
+
+/** What `whenSettled` needs of partitions asked for by name; unknown topics have nothing to wait for. */
+export function addressesOf(
+  broker: Broker,
+  asked: readonly Asked[],
+): { topicId: string; index: number }[] {
+  const addresses: { topicId: string; index: number }[] = []
+  for (const { topic, index } of asked) {
+    const entry = findTopic(broker.node.image, { name: topic })
+    if (entry !== undefined) addresses.push({ topicId: entry.topicId, index })
+  }
+  return addresses
+}
