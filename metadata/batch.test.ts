@@ -75,7 +75,13 @@ describe('a batch', () => {
   test('records that are encoded share nothing with those proposed', () => {
     const from = [{ nodeId: 1, leaderEpoch: 2 }]
     const proposed: MetadataRecord = {
-      type: 'ownership', topicId: 't', partition: 0, nodeId: 1, leaderEpoch: 3, from, refs: [],
+      type: 'ownership',
+      topicId: 't',
+      partition: 0,
+      nodeId: 1,
+      leaderEpoch: 3,
+      from,
+      refs: [],
     }
     const { records } = encodeRecords([proposed])
     from.pop()

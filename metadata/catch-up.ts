@@ -42,8 +42,8 @@ export class CatchUp {
    * Throws StoreError, or {@link LogStopped}.
    */
   run(): Promise<void> {
-    if (this.queued) return this.queued
-    if (!this.running) return this.begin()
+    if (this.queued !== null) return this.queued
+    if (this.running === null) return this.begin()
     const begin = (): Promise<void> => {
       this.queued = null
       return this.begin()

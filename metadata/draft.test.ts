@@ -117,7 +117,11 @@ describe('a draft', () => {
     draft.rollback(mark)
     const nothing = new Set()
     expect(draft.commit()).toEqual({
-      nodes: nothing, topics: nothing, partitions: new Map(), configs: nothing, scalars: false,
+      nodes: nothing,
+      topics: nothing,
+      partitions: new Map(),
+      configs: nothing,
+      scalars: false,
     })
   })
 })

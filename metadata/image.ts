@@ -120,11 +120,7 @@ function fresh(nodeId: number): Ownership {
 }
 
 /** Counts what `ownership` uses, `change` times, into `uses`. */
-export function countUses(
-  uses: Table<number, number>,
-  ownership: Ownership,
-  change: 1 | -1,
-): void {
+export function countUses(uses: Table<number, number>, ownership: Ownership, change: 1 | -1): void {
   countUse(uses, ownership.nodeId, change)
   for (const past of ownership.from) countUse(uses, past.nodeId, change)
   for (const nodeId of ownership.refs) countUse(uses, nodeId, change)

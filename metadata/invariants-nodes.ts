@@ -1,5 +1,5 @@
 import type { NodeEntry } from './image.ts'
-import type { Predicates } from './invariants.ts'
+import type { Predicates } from './predicates.ts'
 
 /** What must hold whenever the entry of a node changes. */
 export const NODE_PREDICATES: Predicates<NodeEntry> = {

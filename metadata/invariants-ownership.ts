@@ -1,13 +1,7 @@
 import type { ImageState } from './image.ts'
-import type { Predicate, Predicates } from './invariants.ts'
+import type { Predicate, Predicates } from './predicates.ts'
+import { whyNotOwner } from './predicates.ts'
 import type { Ownership, PastOwner } from './records.ts'
-
-/** Why `nodeId` cannot be made an owner, or null: it must be registered and not sealed. */
-export function whyNotOwner(state: ImageState, nodeId: number): string | null {
-  const node = state.nodes.get(nodeId)
-  if (node === undefined) return `node ${nodeId} is not registered`
-  return node.state === 'sealed' ? `node ${nodeId} is sealed` : null
-}
 
 /** A new epoch begins, also where a node succeeds itself. */
 function isSuccession(before: Ownership, after: Ownership): boolean {

@@ -1,6 +1,6 @@
 import type { ImageScalars } from './image.ts'
-import type { Predicates } from './invariants.ts'
-import { whyNotOwner } from './invariants-ownership.ts'
+import type { Predicates } from './predicates.ts'
+import { whyNotOwner } from './predicates.ts'
 
 /** What must hold whenever a record was applied, about the single values of the image. */
 export const SCALAR_PREDICATES: Predicates<Readonly<ImageScalars>> = {

@@ -1,6 +1,6 @@
 import type { ImageState, TopicEntry } from './image.ts'
-import type { Predicates } from './invariants.ts'
-import { whyNotOwner } from './invariants-ownership.ts'
+import type { Predicates } from './predicates.ts'
+import { whyNotOwner } from './predicates.ts'
 
 const TOPIC_NAME_LENGTH_MAX = 249
 const TOPIC_NAME = /^[a-zA-Z0-9._-]+$/

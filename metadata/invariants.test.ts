@@ -3,12 +3,12 @@ import { seededRandom } from '../base/random.ts'
 import { Draft } from './draft.ts'
 import type { Image } from './image.ts'
 import { applyRecord, emptyImage } from './image.ts'
-import type { Predicates } from './invariants.ts'
 import { applyChecked, MetadataInvariantError } from './invariants.ts'
 import { NODE_PREDICATES } from './invariants-nodes.ts'
 import { OWNERSHIP_PREDICATES } from './invariants-ownership.ts'
 import { SCALAR_PREDICATES } from './invariants-scalars.ts'
 import { TOPIC_NAME_PREDICATES, TOPIC_PREDICATES, whyNotTopicName } from './invariants-topics.ts'
+import type { Predicates } from './predicates.ts'
 import type { MetadataRecord, MetadataRecordOf, Ownership } from './records.ts'
 import { randomRecords, registration, succession } from './testing/random-records.ts'
 
@@ -96,14 +96,8 @@ const VIOLATIONS: Record<string, MetadataRecord[]> = {
     owned(0, () => ({ leaderEpoch: 2 })),
     owned(1, () => ({ leaderEpoch: 1 })),
   ],
-  'new-owner-able': [
-    owned(0, (old) => succession(old, 5)),
-    owned(0, (old) => succession(old, 77)),
-  ],
-  'move-from-clean': [
-    owned(1, (old) => succession(old, 3)),
-    owned(1, (old) => succession(old, 2)),
-  ],
+  'new-owner-able': [owned(0, (old) => succession(old, 5)), owned(0, (old) => succession(old, 77))],
+  'move-from-clean': [owned(1, (old) => succession(old, 3)), owned(1, (old) => succession(old, 2))],
   'from-appended': [
     owned(0, (old) => ({ ...succession(old, 3), from: [] })),
     owned(0, (old) => ({ ...succession(old, 3), from: [{ nodeId: 1, leaderEpoch: 1 }] })),
@@ -122,7 +116,11 @@ const VIOLATIONS: Record<string, MetadataRecord[]> = {
 }
 
 const ALL: Predicates<never>[] = [
-  NODE_PREDICATES, OWNERSHIP_PREDICATES, SCALAR_PREDICATES, TOPIC_PREDICATES, TOPIC_NAME_PREDICATES,
+  NODE_PREDICATES,
+  OWNERSHIP_PREDICATES,
+  SCALAR_PREDICATES,
+  TOPIC_PREDICATES,
+  TOPIC_NAME_PREDICATES,
 ] as unknown as Predicates<never>[]
 
 /** The name of the predicate that refuses `record` on the sample, or null. */
@@ -205,8 +203,18 @@ describe('what is allowed', () => {
     const gone: MetadataRecord = { type: 'node-gone', nodeId: 5 }
     const free = owned(1, () => ({ from: [], refs: [] }))
     expect(refusedBy(free, gone)).toBeNull()
-    expect(refusedBy(owned(1, () => ({ from: [] })), gone)).toBe('gone-when-unused')
-    expect(refusedBy(owned(1, () => ({ refs: [] })), gone)).toBe('gone-when-unused')
+    expect(
+      refusedBy(
+        owned(1, () => ({ from: [] })),
+        gone,
+      ),
+    ).toBe('gone-when-unused')
+    expect(
+      refusedBy(
+        owned(1, () => ({ refs: [] })),
+        gone,
+      ),
+    ).toBe('gone-when-unused')
     expect(refusedBy({ type: 'topic-deleted', topicId: 'a' }, gone)).toBeNull()
   })
 

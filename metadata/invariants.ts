@@ -1,29 +1,12 @@
 import { InvariantError } from '../base/assert.ts'
 import type { Draft, DraftChange, Mark } from './draft.ts'
-import type { ImageScalars, ImageState } from './image.ts'
 import { applyRecord } from './image.ts'
 import { NODE_PREDICATES } from './invariants-nodes.ts'
 import { OWNERSHIP_PREDICATES } from './invariants-ownership.ts'
 import { SCALAR_PREDICATES } from './invariants-scalars.ts'
 import { TOPIC_NAME_PREDICATES, TOPIC_PREDICATES } from './invariants-topics.ts'
+import type { PredicateContext, Predicates } from './predicates.ts'
 import type { MetadataRecord } from './records.ts'
-
-/** What a predicate may look at beside the entry: the record, and the whole state after it. */
-export interface PredicateContext {
-  readonly record: MetadataRecord
-  readonly state: ImageState
-  readonly scalarsBefore: Readonly<ImageScalars>
-}
-
-/** Says what is wrong with a change of an entry, or null. `undefined` is "no such entry". */
-export type Predicate<T> = (
-  before: T | undefined,
-  after: T | undefined,
-  context: PredicateContext,
-) => string | null
-
-/** Predicates by their names, which errors, logs and tests use. */
-export type Predicates<T> = Readonly<Record<string, Predicate<T>>>
 
 /** A proposed record would break the predicate of that name. Nothing of the proposal is applied. */
 export class MetadataInvariantError extends InvariantError {
@@ -63,13 +46,17 @@ function check<T>(
 function checkChange(change: DraftChange, context: PredicateContext): void {
   switch (change.table) {
     case 'nodes':
-      return check(NODE_PREDICATES, change, context)
+      check(NODE_PREDICATES, change, context)
+      return
     case 'topics':
-      return check(TOPIC_PREDICATES, change, context)
+      check(TOPIC_PREDICATES, change, context)
+      return
     case 'ownerships':
-      return check(OWNERSHIP_PREDICATES, change, context)
+      check(OWNERSHIP_PREDICATES, change, context)
+      return
     case 'topicIds':
-      return check(TOPIC_NAME_PREDICATES, change, context)
+      check(TOPIC_NAME_PREDICATES, change, context)
+      return
     case 'configs':
     case 'nodeUses':
       // No rule of their own.

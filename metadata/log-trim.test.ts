@@ -1,9 +1,4 @@
 import { describe, expect, test } from '@jest/globals'
-import { silentLogger } from '../base/log.ts'
-import { seededRandom } from '../base/random.ts'
-import type { VirtualClock } from '../base/testing/virtual-clock.ts'
-import { virtualClock } from '../base/testing/virtual-clock.ts'
-import { memoryStore } from '../object-store/memory.ts'
 import type { Body, ListedObject, ObjectStore } from '../object-store/store.ts'
 import { StoreError } from '../object-store/store.ts'
 import type { AppliedDelta } from './applied.ts'
@@ -17,45 +12,17 @@ import {
   metadataLogKey,
   seqOfKey,
 } from './keys.ts'
-import { MetadataLog } from './log.ts'
+import type { MetadataLog } from './log.ts'
 import { NONCES_KEPT_MIN } from './nonces.ts'
-import type { MetadataRecord } from './records.ts'
-import type { RecordedStore } from './testing/recorded-store.ts'
-import { foldedImage, recordedStore } from './testing/recorded-store.ts'
-
-interface World {
-  readonly clock: VirtualClock
-  readonly store: RecordedStore
-  open(store?: ObjectStore): Promise<MetadataLog>
-}
-
-function world(): World {
-  const clock = virtualClock()
-  const store = recordedStore(memoryStore(), clock)
-  let seed = 1
-  return {
-    clock,
-    store,
-    async open(own = store) {
-      const random = seededRandom(seed++)
-      const log = new MetadataLog({ clock, random, logger: silentLogger, store: own })
-      await clock.run(
-        log.open(() => [{ type: 'cluster', clusterId: 'c', secret: 's', createdMs: 1 }]),
-      )
-      return log
-    },
-  }
-}
-
-const set = (key: string, value = '1'): MetadataRecord => {
-  return { type: 'config', scope: 'cluster', name: '', key, value }
-}
+import { foldedImage } from './testing/recorded-store.ts'
+import type { World } from './testing/world.ts'
+import { setting, world } from './testing/world.ts'
 
 async function appendMany(log: MetadataLog, count: number): Promise<void> {
   for (let index = 0; index < count; index++) {
     await log.append(({ configs }) => {
       const old = configs.get('cluster\n\ncount') ?? '0'
-      return [set('count', String(Number(old) + 1))]
+      return [setting('count', String(Number(old) + 1))]
     })
   }
 }
@@ -106,15 +73,17 @@ describe('trimming', () => {
     const { clock, store, open } = world()
     const steps: string[] = []
     const log = await open({
-      ...store,
-      async putIfAbsent(key: string, body: Body) {
-        const result = await store.putIfAbsent(key, body)
-        steps.push(`put ${key}`)
-        return result
-      },
-      async delete(keys: readonly string[]) {
-        for (const key of keys) steps.push(`delete ${key}`)
-        await store.delete(keys)
+      store: {
+        ...store,
+        async putIfAbsent(key: string, body: Body) {
+          const result = await store.putIfAbsent(key, body)
+          steps.push(`put ${key}`)
+          return result
+        },
+        async delete(keys: readonly string[]) {
+          for (const key of keys) steps.push(`delete ${key}`)
+          await store.delete(keys)
+        },
       },
     })
     await clock.run(appendMany(log, 3))
@@ -138,7 +107,10 @@ describe('a reader that slept beyond the trim', () => {
     await clock.run(appendMany(writer, 3))
     await clock.run(sleeper.catchUp())
     expect(deltas.map(({ seq, reloaded, touched }) => [seq, reloaded, touched === 'all'])).toEqual([
-      [21, true, true], [22, false, false], [23, false, false], [24, false, false],
+      [21, true, true],
+      [22, false, false],
+      [23, false, false],
+      [24, false, false],
     ])
     expect(sleeper.image).toBe(image)
     expect(image).toEqual(foldedImage(store.history))
@@ -189,16 +161,18 @@ describe('a reader that slept beyond the trim', () => {
     await clock.run(compact(writer))
     let isFirst = true
     const reader = await open({
-      ...store,
-      async get(key, range) {
-        if (key.startsWith(METADATA_SNAPSHOT_PREFIX) && isFirst) {
-          isFirst = false
-          for (let round = 0; round < 3; round++) {
-            await appendMany(writer, 2)
-            await compact(writer)
+      store: {
+        ...store,
+        async get(key, range) {
+          if (key.startsWith(METADATA_SNAPSHOT_PREFIX) && isFirst) {
+            isFirst = false
+            for (let round = 0; round < 3; round++) {
+              await appendMany(writer, 2)
+              await compact(writer)
+            }
           }
-        }
-        return store.get(key, range)
+          return store.get(key, range)
+        },
       },
     })
     expect(isFirst).toBe(false)
@@ -210,7 +184,7 @@ describe('a reader that slept beyond the trim', () => {
 /** The bytes of another cluster's batch at `seq`: as good as any late PUT. */
 async function staleAppend({ clock, store, open }: World, seq: number): Promise<Body> {
   const log = await open()
-  while (log.seq < seq) await clock.run(log.append(() => [set('stale')]))
+  while (log.seq < seq) await clock.run(log.append(() => [setting('stale')]))
   const bytes = await store.get(metadataLogKey(seq))
   return [bytes as Buffer]
 }
@@ -221,7 +195,7 @@ describe('a writer that slept beyond the trim', () => {
     const [writer, sleeper] = [await open(), await open()]
     await clock.run(appendMany(writer, 5))
     await clock.run(compact(writer))
-    const { seq } = await clock.run(sleeper.append(() => [set('late')]))
+    const { seq } = await clock.run(sleeper.append(() => [setting('late')]))
     expect(store.zombieCount()).toBe(1)
     expect(seq).toBe(7)
     await clock.run(writer.catchUp())
@@ -257,10 +231,10 @@ describe('a writer that slept beyond the trim', () => {
       await compact(other)
       if (isTaken) await store.putIfAbsent(metadataLogKey(2), stale)
     }
-    const writer = await open(slowAnswer(store, meanwhile, () => isArmed))
+    const writer = await open({ store: slowAnswer(store, meanwhile, () => isArmed) })
     isArmed = true
-    const result = await clock.run(writer.append(() => [set('slow')]))
-    expect(result).toEqual({ seq: 2, records: [set('slow')] })
+    const result = await clock.run(writer.append(() => [setting('slow')]))
+    expect(result).toEqual({ seq: 2, records: [setting('slow')] })
     const holders = store.history.filter(({ batch }) => {
       return batch.records.some((record) => record.type === 'config' && record.key === 'slow')
     })
@@ -280,10 +254,10 @@ describe('a writer that slept beyond the trim', () => {
         await compact(other)
       }
     }
-    const writer = await open(slowAnswer(store, meanwhile, () => isArmed))
+    const writer = await open({ store: slowAnswer(store, meanwhile, () => isArmed) })
     isArmed = true
-    const appended = writer.append(() => [set('slow')])
+    const appended = writer.append(() => [setting('slow')])
     await expect(clock.run(appended)).rejects.toBeInstanceOf(AppendUnknown)
-    expect((await clock.run(writer.append(() => [set('next')]))).seq).toBe(other.seq + 1)
+    expect((await clock.run(writer.append(() => [setting('next')]))).seq).toBe(other.seq + 1)
   })
 })

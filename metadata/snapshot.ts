@@ -10,7 +10,7 @@ import { NonceWindow } from './nonces.ts'
 import type { Ownership, PastOwner } from './records.ts'
 
 /** 1,000,000 partitions with a past take about 40 MB: far from it. */
-export const SNAPSHOT_BYTES_MAX = 512 * 1024 * 1024
+const SNAPSHOT_BYTES_MAX = 512 * 1024 * 1024
 
 const LAYOUT_VERSION = 1
 

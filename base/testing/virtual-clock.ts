@@ -80,51 +80,54 @@ class TimerHeap {
   }
 }
 
-/** A {@link VirtualClock} that stands at `startMs`, which is `wallStartMs` since 1970. */
-export function virtualClock(
-  options: { startMs?: number; wallStartMs?: number } = {},
-): VirtualClock {
-  const startMs = options.startMs ?? 0
-  const wallStartMs = options.wallStartMs ?? 1_700_000_000_000
-  const timers = new TimerHeap()
-  let nowMs = startMs
-  let inserted = 0
-  let pendingCount = 0
+/** The present moment, and the timers that wait for a later one. */
+class Timeline {
+  nowMs: number
+  pendingCount = 0
+  private readonly timers = new TimerHeap()
+  private inserted = 0
 
-  function after(delayMs: number, callback: () => void): Timer {
+  constructor(startMs: number) {
+    this.nowMs = startMs
+  }
+
+  get isIdle(): boolean {
+    return this.timers.peek() === undefined
+  }
+
+  after(delayMs: number, callback: () => void): Timer {
     assert(!Number.isNaN(delayMs), 'a delay is a number')
-    const timer: PendingTimer = { atMs: nowMs + Math.max(0, delayMs), order: inserted++, callback }
-    timers.push(timer)
-    pendingCount++
+    const atMs = this.nowMs + Math.max(0, delayMs)
+    const timer: PendingTimer = { atMs, order: this.inserted++, callback }
+    this.timers.push(timer)
+    this.pendingCount++
     return {
-      cancel() {
-        if (timer.callback !== null) pendingCount--
+      cancel: () => {
+        if (timer.callback !== null) this.pendingCount--
         timer.callback = null
       },
     }
   }
 
   /** Runs the next timer, if it is due until `limitMs`. */
-  function step(limitMs: number): boolean {
-    const timer = timers.peek()
+  step(limitMs: number): boolean {
+    const timer = this.timers.peek()
     if (timer === undefined || timer.atMs > limitMs) return false
-    timers.pop()
+    this.timers.pop()
     const { callback } = timer
     timer.callback = null
-    pendingCount--
-    nowMs = timer.atMs
+    this.pendingCount--
+    this.nowMs = timer.atMs
     callback?.()
     return true
   }
 
-  async function advanceTo(targetMs: number): Promise<void> {
-    assert(targetMs >= nowMs, 'time does not run backwards')
+  async runTimers(limitMs: number): Promise<void> {
     do await drainMicrotasks()
-    while (step(targetMs))
-    nowMs = targetMs
+    while (this.step(limitMs))
   }
 
-  async function run<T>(promise: Promise<T>, limitMs = Number.POSITIVE_INFINITY): Promise<T> {
+  async run<T>(promise: Promise<T>, limitMs: number): Promise<T> {
     let isSettled = false
     const settle = (): void => {
       isSettled = true
@@ -132,26 +135,40 @@ export function virtualClock(
     promise.then(settle, settle)
     await drainMicrotasks()
     while (!isSettled) {
-      if (!step(limitMs)) throw new Error(`nothing left to wait for at ${nowMs} ms`)
+      if (!this.step(limitMs)) throw new Error(`nothing left to wait for at ${this.nowMs} ms`)
       await drainMicrotasks()
     }
     return promise
   }
+}
+
+/** A {@link VirtualClock} that stands at `startMs`, which is `wallStartMs` since 1970. */
+export function virtualClock(
+  options: { startMs?: number; wallStartMs?: number } = {},
+): VirtualClock {
+  const startMs = options.startMs ?? 0
+  const wallStartMs = options.wallStartMs ?? 1_700_000_000_000
+  const timeline = new Timeline(startMs)
+
+  async function advanceTo(targetMs: number): Promise<void> {
+    assert(targetMs >= timeline.nowMs, 'time does not run backwards')
+    await timeline.runTimers(targetMs)
+    timeline.nowMs = targetMs
+  }
 
   return {
-    nowMs: () => nowMs,
-    wallMs: () => wallStartMs + nowMs - startMs,
-    after,
+    nowMs: () => timeline.nowMs,
+    wallMs: () => wallStartMs + timeline.nowMs - startMs,
+    after: (delayMs, callback) => timeline.after(delayMs, callback),
     get pendingCount() {
-      return pendingCount
+      return timeline.pendingCount
     },
     advanceTo,
-    advanceBy: (deltaMs) => advanceTo(nowMs + deltaMs),
+    advanceBy: (deltaMs) => advanceTo(timeline.nowMs + deltaMs),
     async runUntilIdle(limitMs = Number.POSITIVE_INFINITY) {
-      do await drainMicrotasks()
-      while (step(limitMs))
-      return timers.peek() === undefined
+      await timeline.runTimers(limitMs)
+      return timeline.isIdle
     },
-    run,
+    run: (promise, limitMs = Number.POSITIVE_INFINITY) => timeline.run(promise, limitMs),
   }
 }

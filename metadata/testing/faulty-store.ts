@@ -46,16 +46,25 @@ export function faultyStore(
     clock.after(random.below(faults.lateMsMax), () => void inner.putIfAbsent(key, body))
   }
 
+  /** Which of the things that can happen to a create happens to this one. */
+  function fateOfCreate(): 'conflict' | 'late' | 'lost' | 'doubled' | 'plain' {
+    const roll = random.below(1_000)
+    let limit = faults.conflicting
+    if (roll < limit) return 'conflict'
+    limit += faults.delaying
+    if (roll < limit) return 'late'
+    limit += faults.losing
+    if (roll < limit) return 'lost'
+    return roll < limit + faults.doubling ? 'doubled' : 'plain'
+  }
+
   async function create(key: string, body: Body): Promise<'created' | 'exists'> {
-    let roll = random.below(1_000)
-    if ((roll -= faults.conflicting) < 0) throw new StoreError('conflict', key, '409: injected')
-    if ((roll -= faults.delaying) < 0) {
-      landLater(key, body)
-      throw new StoreError('unknown', key, 'late: injected')
-    }
+    const fate = fateOfCreate()
+    if (fate === 'conflict') throw new StoreError('conflict', key, '409: injected')
+    if (fate === 'late' || fate === 'doubled') landLater(key, body)
+    if (fate === 'late') throw new StoreError('unknown', key, 'late: injected')
     const result = await inner.putIfAbsent(key, body)
-    if ((roll -= faults.losing) < 0) throw new StoreError('unknown', key, 'lost: injected')
-    if ((roll -= faults.doubling) < 0) landLater(key, body)
+    if (fate === 'lost') throw new StoreError('unknown', key, 'lost: injected')
     return result
   }
 

@@ -8,7 +8,13 @@ const ADDRESS = { host: 'node', port: 9092, internalHost: 'node', internalPort: 
 export function registration(image: ImageState, nonce = 'nonce'): MetadataRecord {
   const { nextNodeId: nodeId } = image.scalars
   return {
-    type: 'node-registered', nodeId, nonce, address: ADDRESS, rack: null, version: '1', atMs: 1,
+    type: 'node-registered',
+    nodeId,
+    nonce,
+    address: ADDRESS,
+    rack: null,
+    version: '1',
+    atMs: 1,
   }
 }
 

@@ -35,8 +35,20 @@ export function recordedStore(inner: ObjectStore, clock: Clock): RecordedStore {
       const seq = seqOfKey(key)
       if (seq <= history.length) zombieCount++
       else if (seq > history.length + 1) throw new Error(`${key} is created above a gap`)
-      else history.push({ atMs: clock.nowMs(), batch: decodeBatch(seq, Buffer.concat(body)) })
+      else history.push(landed(seq, clock.nowMs(), Buffer.concat(body)))
       return result
+    },
+  }
+}
+
+/** Decoded when asked for: a test may create what nobody can read. */
+function landed(seq: number, atMs: number, bytes: Buffer): Landed {
+  let batch: MetadataBatch | null = null
+  return {
+    atMs,
+    get batch() {
+      batch ??= decodeBatch(seq, bytes)
+      return batch
     },
   }
 }
