@@ -55,8 +55,9 @@ export function ableNodes(image: ImageState): NodeEntry[] {
 }
 
 /**
- * Gives every partition that a sealed node owns to the nodes of `targets`. Sealed nodes are left
- * owning something when all nodes were down, and then the next one to come takes everything.
+ * Gives every partition of the nodes in `nodeIds` to those of `targets` that may own any on `image`:
+ * whoever chose them may have looked at an older one. Sealed nodes are left owning something when
+ * all nodes were down, and then the next one to come takes everything.
  */
 export function reassignFrom(
   image: ImageState,
@@ -65,7 +66,9 @@ export function reassignFrom(
 ): MetadataRecord[] {
   const owned = partitionsOwnedBy(image, nodeIds).slice(0, RECORDS_PER_BATCH_MAX)
   const counts = ownedCounts(image)
-  const bins = targets.map((nodeId) => ({ nodeId, count: counts.get(nodeId) ?? 0 }))
+  const bins = targets
+    .filter((nodeId) => !nodeIds.has(nodeId) && image.nodes.get(nodeId)?.state === 'active')
+    .map((nodeId) => ({ nodeId, count: counts.get(nodeId) ?? 0 }))
   const chosen = spread(owned.length, bins)
   return chosen.map((target, i) => succession(owned[i] as OwnedPartition, target))
 }
