@@ -11,7 +11,7 @@ import type { MetadataRecord, NodeAddress } from '../metadata/records.ts'
 import type { ObjectStore } from '../object-store/store.ts'
 import { drainNode } from './drain.ts'
 import { LoadMeter } from './load-meter.ts'
-import { Checkpointer } from './partition/checkpointer.ts'
+import { CHECKPOINT_OBJECTS_MAX, Checkpointer } from './partition/checkpointer.ts'
 import { ColdReader } from './partition/cold-reader.ts'
 import { type ClosedEpoch, decodeHandoff, handoffMessages } from './partition/handoff.ts'
 import { PartitionManager } from './partition/partition-manager.ts'
@@ -28,6 +28,8 @@ export interface NodeSettings {
   readonly staleMsMax: number
   readonly producerExpiryMs: number
   readonly metadataPollMs: number
+  /** So many log objects make a checkpoint due; by default CHECKPOINT_OBJECTS_MAX. */
+  readonly checkpointObjectsMax?: number
 }
 
 export interface NodeObserver {
@@ -107,6 +109,7 @@ export class Node {
       wal: this.wal,
       manager: this.partitions,
       producerExpiryMs: settings.producerExpiryMs,
+      objectsBetweenMax: settings.checkpointObjectsMax ?? CHECKPOINT_OBJECTS_MAX,
     })
     this.controller = new Controller({
       log, store, clock, random, logger, nodeId,

@@ -16,7 +16,7 @@ import type { PartitionManager } from './partition-manager.ts'
 /** Open entries gather this long, so that a move of many partitions makes one checkpoint. */
 const GATHER_MS = 100
 /** A taker reads at most about this many log objects after the newest checkpoint. */
-const OBJECTS_BETWEEN_MAX = 400
+export const CHECKPOINT_OBJECTS_MAX = 400
 /** A checkpoint that failed is tried again after this long. */
 const FAULT_WAIT_MS = 1_000
 
@@ -44,6 +44,8 @@ export class Checkpointer {
     readonly wal: WalWriter
     readonly manager: PartitionManager
     readonly producerExpiryMs: number
+    /** See {@link CHECKPOINT_OBJECTS_MAX}. */
+    readonly objectsBetweenMax: number
   }
   private lastSeq = -1
   private lastBytes = 0
@@ -61,7 +63,8 @@ export class Checkpointer {
   objectDurable(bytes: number): void {
     this.bytesSince += bytes
     const objects = this.options.wal.durableEnd - 1 - this.lastSeq
-    if (objects >= OBJECTS_BETWEEN_MAX && this.bytesSince >= this.lastBytes) this.request()
+    const isDue = objects >= this.options.objectsBetweenMax
+    if (isDue && this.bytesSince >= this.lastBytes) this.request()
   }
 
   /** Asks for a checkpoint soon. */
@@ -75,11 +78,17 @@ export class Checkpointer {
   /** Writes one now and resolves once it is durable and `from` is cleared; for shutdown. */
   async flush(): Promise<void> {
     while (this.running !== null) await this.running
-    await this.write()
+    const writing = this.write()
+    const done = (): void => this.ended()
+    this.running = writing.then(done, done)
+    await writing
   }
 
   private begin(): void {
     this.timer = null
+    this.wanted = true
+    // One at a time: two of the same seq would take each other for a stranger.
+    if (this.running !== null) return
     this.wanted = false
     this.running = this.write()
       .catch((error: unknown) => {
@@ -90,10 +99,12 @@ export class Checkpointer {
           this.options.clock.after(FAULT_WAIT_MS, resolve)
         })
       })
-      .then(() => {
-        this.running = null
-        if (this.wanted) this.request()
-      })
+      .then(() => this.ended())
+  }
+
+  private ended(): void {
+    this.running = null
+    if (this.wanted) this.request()
   }
 
   private async write(): Promise<void> {
@@ -109,7 +120,9 @@ export class Checkpointer {
       const result = await createDecided(store, checkpointKey(nodeId, seq), body, {
         clock, random, signal,
       })
-      assert(result.outcome === 'written', `checkpoint ${seq} of node ${nodeId} is somebody else's`)
+      // An earlier try that failed may have landed all the same: it says the same.
+      const isOwn = result.outcome === 'written' || result.winner.nodeId === nodeId
+      assert(isOwn, `checkpoint ${seq} of node ${nodeId} is somebody else's`)
       this.lastSeq = seq
       this.lastBytes = bodyBytes(body)
       this.bytesSince -= bytesBefore
