@@ -59,6 +59,7 @@ export class PartitionManager implements PartitionHost {
   private readonly closedStates = new Map<string, ClosedState>()
   private readonly finder: StateFinder
   private outgoing = new Map<number, ClosedEpoch[]>()
+  private frozen = false
   private stopped = false
 
   constructor(options: PartitionManagerOptions) {
@@ -142,7 +143,7 @@ export class PartitionManager implements PartitionHost {
 
   private reconcile(topicId: string, index: number): void {
     const ownership = ownershipOf(this.options.image(), topicId, index)
-    if (ownership === undefined || this.stopped) return
+    if (ownership === undefined || this.stopped || this.frozen) return
     const id = idOf(topicId, index)
     this.forgetClosed(id, ownership)
     const local = this.partitions.get(id)
@@ -197,7 +198,8 @@ export class PartitionManager implements PartitionHost {
       partition.open(emptyHotState())
       return
     }
-    const isWanted = (): boolean => !this.stopped && partition.phase === 'opening'
+    const isWanted = (): boolean =>
+      !this.stopped && !this.frozen && partition.phase === 'opening'
     this.finder.find(topicId, index, ownership, isWanted).then((state) => {
       if (state === null || !isWanted()) return
       this.movedIn++
@@ -244,8 +246,9 @@ export class PartitionManager implements PartitionHost {
     this.changed.notify()
   }
 
-  /** Accepts nothing any more, so that the WAL comes to rest. */
+  /** Accepts nothing any more and opens nothing more, so that the WAL comes to rest for good. */
   freeze(): void {
+    this.frozen = true
     for (const partition of this.partitions.values()) partition.freeze()
   }
 
