@@ -14,7 +14,7 @@ export const brokerMetrics = {
   streamcluster_wal_backlog_bytes: 'bytes accepted from producers and not yet durable',
 } as const
 export type BrokerMetric = keyof typeof brokerMetrics
-export const brokerMetricNames = Object.keys(brokerMetrics) as BrokerMetric[]
+const brokerMetricNames = Object.keys(brokerMetrics) as BrokerMetric[]
 
 /** Kubernetes' own limits (k8s.io/api autoscaling/v2, HPAScalingRules and HPAScalingPolicy). */
 const STABILIZATION_SECONDS_MAX = 3600

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { formatMilli, quantityMilli } from './quantity.ts'
+import { quantityMilli } from './quantity.ts'
 
 describe('quantities', () => {
   test.each([
@@ -40,15 +40,4 @@ describe('quantities', () => {
       expect(quantityMilli(text)).toBeNull()
     },
   )
-
-  test.each([
-    [0, '0'],
-    [800, '800m'],
-    [4_000_000_000, '4M'],
-    [999_600, '1k'],
-    [12_345_678, '12.3k'],
-    [1000, '1'],
-  ])('%s thousandths read %s', (milli, text) => {
-    expect(formatMilli(milli)).toBe(text)
-  })
 })

@@ -53,17 +53,3 @@ function ceilShift(value: bigint, shift: number): bigint {
   const divisor = 10n ** BigInt(shift)
   return (value + divisor - 1n) / divisor
 }
-
-/** Thousandths as a person writes them, `4M` or `800m`: at most three significant digits. */
-export function formatMilli(milli: number): string {
-  if (milli < 1000) return milli === 0 ? '0' : `${Math.round(milli)}m`
-  const steps = ['', 'k', 'M', 'G', 'T', 'P'] as const
-  let value = milli / 1000
-  let step = 0
-  // 999.5 would round to "1000"; it belongs to the next unit.
-  while (value >= 999.5 && step < steps.length - 1) {
-    value /= 1000
-    step += 1
-  }
-  return `${Number(value.toPrecision(3))}${steps[step]}`
-}

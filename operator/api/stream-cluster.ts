@@ -7,15 +7,15 @@ import { fields, wholeNumber } from './fields.ts'
  * here: a field that is accepted and ignored is a promise broken in silence. This schema is the
  * only source; what else describes the resource is generated from it.
  */
-export const STREAM_CLUSTER_API_VERSION = 'streamcluster.io/v1alpha1'
-export const STREAM_CLUSTER_KIND = 'StreamCluster'
+const STREAM_CLUSTER_API_VERSION = 'streamcluster.io/v1alpha1'
+const STREAM_CLUSTER_KIND = 'StreamCluster'
 
 /** RFC 1123 label, because the name becomes part of the names of services and pods. */
 const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
 /** Bucket names as S3 has them; other stores are no stricter. */
 const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/
 /** The default port of Kafka. */
-export const KAFKA_PORT = 9092
+const KAFKA_PORT = 9092
 
 const metadata = fields({
   name: z
@@ -128,4 +128,3 @@ export const streamCluster = fields({
 })
 
 export type StreamCluster = z.infer<typeof streamCluster>
-export type StreamClusterStorage = StreamCluster['spec']['storage']

@@ -1,4 +1,5 @@
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, readSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 
 /** One line of a person's length; what is longer is cut, because it stands in a live view. */
 const MESSAGE_CHARS_MAX = 400
@@ -110,4 +111,17 @@ export class LogTail {
   close(): void {
     closeSync(this.descriptor)
   }
+}
+
+/** Logs of brokers that are long gone; a crash loop overnight makes thousands. */
+const LOG_FILES_MAX = 200
+
+/** Deletes the oldest logs in `folder` beyond a number. A folder that is not there has none. */
+export function pruneLogs(folder: string): void {
+  if (!existsSync(folder)) return
+  const logs = readdirSync(folder)
+    .filter((name) => name.endsWith('.log'))
+    .map((name) => ({ path: join(folder, name), atMs: statSync(join(folder, name)).mtimeMs }))
+    .sort((a, b) => b.atMs - a.atMs)
+  for (const { path } of logs.slice(LOG_FILES_MAX)) rmSync(path, { force: true })
 }

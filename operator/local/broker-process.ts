@@ -146,7 +146,7 @@ function onReadyLine(child: ChildProcess, ready: (addresses: BrokerAddresses) =>
 }
 
 /** The addresses in a ready line, or null if `line` is another line. */
-export function parseReadyLine(line: string): BrokerAddresses | null {
+function parseReadyLine(line: string): BrokerAddresses | null {
   if (!line.startsWith('{')) return null
   try {
     const { nodeId, kafka, admin } = readyLine.parse(JSON.parse(line))

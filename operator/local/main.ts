@@ -1,0 +1,6 @@
+import { fileURLToPath } from 'node:url'
+import { run } from './run.ts'
+
+const brokerProgram = [fileURLToPath(new URL('../../broker/main.ts', import.meta.url))]
+
+process.exit(await run({ args: process.argv.slice(2), brokerProgram }))
