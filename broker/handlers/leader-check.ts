@@ -1,7 +1,7 @@
 import type { Partition } from '../partition/partition.ts'
 import type { ErrorName } from '../protocol/error-codes.ts'
 import { type Broker, findTopic } from './context.ts'
-import { leadershipOf } from './leadership.ts'
+import { leadershipOf, whenSettled } from './leadership.ts'
 
 /** A partition that is asked for by name, by a client that knows of `currentLeaderEpoch` (or -1). */
 export interface Asked {
@@ -12,7 +12,7 @@ export interface Asked {
 
 /**
  * The partition if it is open here and the client's leader epoch is right (KIP-320), or the error
- * that says why not. Ask after `whenSettled`.
+ * that says why not. Ask after {@link settled}.
  */
 export function ledPartition(broker: Broker, asked: Asked): Partition | ErrorName {
   const topic = findTopic(broker.node.image, { name: asked.topic })
@@ -26,15 +26,13 @@ export function ledPartition(broker: Broker, asked: Asked): Partition | ErrorNam
   return currentLeaderEpoch < partition.leaderEpoch ? 'FENCED_LEADER_EPOCH' : 'UNKNOWN_LEADER_EPOCH'
 }
 
-/** What `whenSettled` needs of partitions asked for by name; unknown topics have nothing to wait for. */
-export function addressesOf(
-  broker: Broker,
-  asked: readonly Asked[],
-): { topicId: string; index: number }[] {
+/** Resolves once it is known who has the partitions that are asked for, or time is up. */
+export function settled(broker: Broker, asked: readonly Asked[]): Promise<void> {
   const addresses: { topicId: string; index: number }[] = []
   for (const { topic, index } of asked) {
     const entry = findTopic(broker.node.image, { name: topic })
+    // A topic that nobody knows is nothing to wait for.
     if (entry !== undefined) addresses.push({ topicId: entry.topicId, index })
   }
-  return addresses
+  return new Promise((resolve) => whenSettled(broker, addresses, resolve))
 }

@@ -3,11 +3,11 @@ import type {
   OffsetForLeaderEpochRequest,
   OffsetForLeaderEpochResponse,
 } from '../protocol/messages/offset-for-leader-epoch.ts'
-import { type Broker, codeOf, type Handler } from './context.ts'
-import { addressesOf, type Asked, ledPartition } from './leader-check.ts'
-import { whenSettled } from './leadership.ts'
+import { answering, type Broker, codeOf } from './context.ts'
+import { type Asked, ledPartition, settled } from './leader-check.ts'
 
 type PartitionAnswer = OffsetForLeaderEpochResponse['topics'][number]['partitions'][number]
+type AskedEpoch = Asked & { readonly leaderEpoch: number }
 
 /**
  * OffsetForLeaderEpoch: v2-4 (KIP-320). Consumers learn where the log of a leader epoch ends, to
@@ -18,30 +18,30 @@ type PartitionAnswer = OffsetForLeaderEpochResponse['topics'][number]['partition
  *
  * v3: replica id, not looked at: followers do not exist.
  */
-export const handleOffsetForLeaderEpoch: Handler = (broker, request) => {
-  const body = request.body as OffsetForLeaderEpochRequest
-  const asked = body.topics.flatMap(({ topic, partitions }) =>
-    partitions.map(({ partition, currentLeaderEpoch }): Asked => {
-      return { topic, index: partition, currentLeaderEpoch }
-    }),
-  )
-  whenSettled(broker, addressesOf(broker, asked), () => {
-    const response: OffsetForLeaderEpochResponse = {
-      topics: body.topics.map(({ topic, partitions }) => ({
+export const handleOffsetForLeaderEpoch = answering(
+  async (
+    broker: Broker,
+    body: OffsetForLeaderEpochRequest,
+  ): Promise<OffsetForLeaderEpochResponse> => {
+    const topics = body.topics.map(({ topic, partitions }) => {
+      return partitions.map(({ partition, currentLeaderEpoch, leaderEpoch }): AskedEpoch => {
+        return { topic, index: partition, currentLeaderEpoch, leaderEpoch }
+      })
+    })
+    await settled(broker, topics.flat())
+    return {
+      topics: body.topics.map(({ topic }, at) => ({
         topic,
-        partitions: partitions.map(({ partition, currentLeaderEpoch, leaderEpoch }) =>
-          answerFor(broker, { topic, index: partition, currentLeaderEpoch }, leaderEpoch),
-        ),
+        partitions: (topics[at] ?? []).map((asked) => answerFor(broker, asked)),
       })),
     }
-    request.respond(response)
-  })
-}
+  },
+)
 
-function answerFor(broker: Broker, asked: Asked, leaderEpoch: number): PartitionAnswer {
+function answerFor(broker: Broker, asked: AskedEpoch): PartitionAnswer {
   const found = ledPartition(broker, asked)
   if (typeof found === 'string') return { errorCode: codeOf(found), partition: asked.index }
-  return { errorCode: 0, partition: asked.index, ...endOfEpoch(found, leaderEpoch) }
+  return { errorCode: 0, partition: asked.index, ...endOfEpoch(found, asked.leaderEpoch) }
 }
 
 /**
