@@ -6,7 +6,7 @@ import { BootstrapProxy } from './bootstrap-proxy.ts'
 import { pruneLogs } from './broker-log.ts'
 import { type BrokerProcessEvents, type Endpoint, startBrokerProcess } from './broker-process.ts'
 import { Fleet } from './fleet.ts'
-import type { FleetEvent } from './fleet-member.ts'
+import { type FleetEvent, nameOf } from './fleet-member.ts'
 import type { HpaSpec, HpaDecision } from './hpa.ts'
 import { hpaSpecOf } from './hpa-spec.ts'
 import { LoadPoll } from './load-poll.ts'
@@ -130,6 +130,14 @@ export class LocalCluster {
   kill(): void {
     this.autoscaler?.close()
     this.fleet.killAll()
+  }
+
+  /** Kills one broker that serves, the newest, and says which; null if none serves. */
+  killOne(): string | null {
+    const member = this.fleet.active.at(-1)
+    if (member === undefined) return null
+    member.process.kill()
+    return nameOf(member)
   }
 
   private async close(): Promise<void> {

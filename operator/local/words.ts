@@ -121,7 +121,7 @@ export function scaled(value: number, unit: string): string {
 }
 
 /** How long something took: 0.3 s, 12 s, 3 m 20 s. */
-function seconds(ms: number): string {
+export function seconds(ms: number): string {
   return ms < 9950 ? `${(ms / 1000).toFixed(1)} s` : duration(ms)
 }
 
