@@ -84,6 +84,8 @@ export class WalWriter {
 
   private readonly sources = new Set<WalSource>()
   private waitingBytes = 0
+  /** What was waiting at the last look: unchanged, it was quiet since then. */
+  private lookedAtBytes = 0
   private waitingSinceMs = 0
   private timer: Timer | null = null
   private readonly inFlight: PutInFlight[] = []
@@ -126,11 +128,14 @@ export class WalWriter {
 
   private readonly onTimer = (): void => {
     this.timer = null
-    this.pump()
+    // Producers that wait for their answers send nothing more: waiting for them would be in vain.
+    const quiet = this.waitingBytes === this.lookedAtBytes
+    this.lookedAtBytes = this.waitingBytes
+    this.pump(quiet)
   }
 
   /** Decides whether it is time for the next object. Any event may call it. */
-  private pump(): void {
+  private pump(quiet = false): void {
     const { settings, clock } = this.options
     while (
       !this.stopped &&
@@ -146,7 +151,7 @@ export class WalWriter {
     // Bytes per millisecond at which an object fills within the linger.
     const busyRate = settings.objectBytesTarget / settings.lingerMsMax
     const filling = this.waitingBytes >= busyRate * Math.max(waitedMs, LOOK_MS)
-    if (waitedMs >= settings.lingerMsMax || (idle && !filling)) this.cut()
+    if (waitedMs >= settings.lingerMsMax || (idle && (quiet || !filling))) this.cut()
     else this.timer ??= clock.after(LOOK_MS, this.onTimer)
   }
 
@@ -164,6 +169,7 @@ export class WalWriter {
     }
     const put: PutInFlight = { seq, bytes: this.waitingBytes, cuts, done: false }
     this.waitingBytes = 0
+    this.lookedAtBytes = 0
     this.inFlight.push(put)
     const measured = { waitMs: clock.nowMs() - this.waitingSinceMs, startMs: clock.nowMs() }
     const body = builder.finish(identity)
