@@ -40,7 +40,11 @@ export function jsonLogger(options: {
   const base = options.fields ?? {}
   function line(level: LogLevel, message: string, fields: LogFields | undefined): void {
     if (RANK[level] < RANK[options.level]) return
-    const entry: LogFields = { time: new Date(options.clock.wallMs()).toISOString(), level, message }
+    const entry: LogFields = {
+      time: new Date(options.clock.wallMs()).toISOString(),
+      level,
+      message,
+    }
     for (const source of [base, fields ?? {}]) {
       for (const [name, value] of Object.entries(source)) entry[name] = plain(value)
     }

@@ -36,7 +36,12 @@ export class Metrics {
     help: string,
     labelNames: readonly L[],
   ): (labels: Record<L, string>, count?: number) => void {
-    const counter = new Counter({ name, help, labelNames: [...labelNames], registers: [this.registry] })
+    const counter = new Counter({
+      name,
+      help,
+      labelNames: [...labelNames],
+      registers: [this.registry],
+    })
     return (labels, count = 1) => counter.inc(labels, count)
   }
 

@@ -70,33 +70,101 @@ export class BrokerMetrics {
   }
 
   /** Registers what is read off the node at each scrape. */
-  watch(node: Node, clock: Clock, sources: { connections: () => number; pooledBytes: () => number; eventLoopUtilization: () => number }): void {
+  watch(
+    node: Node,
+    clock: Clock,
+    sources: {
+      connections: () => number
+      pooledBytes: () => number
+      eventLoopUtilization: () => number
+    },
+  ): void {
     const { registry } = this
     const { total } = node.loadMeter
-    registry.counter('streamcluster_bytes_in_total', 'Record bytes taken from producers.', () => total.bytesIn)
-    registry.counter('streamcluster_bytes_out_total', 'Record bytes given to consumers.', () => total.bytesOut)
+    registry.counter(
+      'streamcluster_bytes_in_total',
+      'Record bytes taken from producers.',
+      () => total.bytesIn,
+    )
+    registry.counter(
+      'streamcluster_bytes_out_total',
+      'Record bytes given to consumers.',
+      () => total.bytesOut,
+    )
     registry.counter('streamcluster_requests_total', 'Requests received.', () => total.requests)
-    registry.counter('streamcluster_wal_objects_total', 'Log objects that became durable.', () => this.walObjects)
-    registry.counter('streamcluster_wal_bytes_total', 'Bytes of log objects that became durable.', () => this.walBytes)
-    registry.counter('streamcluster_store_put_bytes_total', 'Bytes put into the object store.', () => this.storeBytesPut)
-    registry.counter('streamcluster_store_get_bytes_total', 'Bytes got from the object store.', () => this.storeBytesGot)
-    registry.counter('streamcluster_partitions_moved_in_total', 'Partitions taken over from other nodes.', () => node.partitions.movedIn)
-    registry.counter('streamcluster_partitions_moved_out_total', 'Partitions given to other nodes.', () => node.partitions.movedOut)
-    registry.gauge('streamcluster_wal_backlog_bytes', 'Bytes accepted that are not durable yet.', () => node.wal.backlogBytes)
-    registry.gauge('streamcluster_partitions', 'Partitions that this node owns.', () => node.partitions.size)
+    registry.counter(
+      'streamcluster_wal_objects_total',
+      'Log objects that became durable.',
+      () => this.walObjects,
+    )
+    registry.counter(
+      'streamcluster_wal_bytes_total',
+      'Bytes of log objects that became durable.',
+      () => this.walBytes,
+    )
+    registry.counter(
+      'streamcluster_store_put_bytes_total',
+      'Bytes put into the object store.',
+      () => this.storeBytesPut,
+    )
+    registry.counter(
+      'streamcluster_store_get_bytes_total',
+      'Bytes got from the object store.',
+      () => this.storeBytesGot,
+    )
+    registry.counter(
+      'streamcluster_partitions_moved_in_total',
+      'Partitions taken over from other nodes.',
+      () => node.partitions.movedIn,
+    )
+    registry.counter(
+      'streamcluster_partitions_moved_out_total',
+      'Partitions given to other nodes.',
+      () => node.partitions.movedOut,
+    )
+    registry.gauge(
+      'streamcluster_wal_backlog_bytes',
+      'Bytes accepted that are not durable yet.',
+      () => node.wal.backlogBytes,
+    )
+    registry.gauge(
+      'streamcluster_partitions',
+      'Partitions that this node owns.',
+      () => node.partitions.size,
+    )
     registry.gauge('streamcluster_nodes', 'Nodes of the cluster that are not sealed.', () => {
       let count = 0
       for (const { state } of node.image.nodes.values()) if (state !== 'sealed') count++
       return count
     })
-    registry.gauge('streamcluster_controller', '1 on the node that holds the controller.', () => (node.controller.isHolder ? 1 : 0))
-    registry.gauge('streamcluster_metadata_seq', 'The metadata log seq that this node has applied.', () => node.log.seq)
-    registry.gauge('streamcluster_metadata_age_seconds', "Time since the metadata log's head was confirmed.", () => (clock.nowMs() - node.log.headConfirmedAtMs) / 1000)
-    registry.gauge('streamcluster_tail_cache_bytes', 'Newest data kept in memory.', () => node.tailCache.bytes)
+    registry.gauge('streamcluster_controller', '1 on the node that holds the controller.', () =>
+      node.controller.isHolder ? 1 : 0,
+    )
+    registry.gauge(
+      'streamcluster_metadata_seq',
+      'The metadata log seq that this node has applied.',
+      () => node.log.seq,
+    )
+    registry.gauge(
+      'streamcluster_metadata_age_seconds',
+      "Time since the metadata log's head was confirmed.",
+      () => (clock.nowMs() - node.log.headConfirmedAtMs) / 1000,
+    )
+    registry.gauge(
+      'streamcluster_tail_cache_bytes',
+      'Newest data kept in memory.',
+      () => node.tailCache.bytes,
+    )
     registry.gauge('streamcluster_frame_bytes', 'Request frames in memory.', sources.pooledBytes)
     registry.gauge('streamcluster_connections', 'Open client connections.', sources.connections)
-    registry.gauge('streamcluster_event_loop_utilization', 'Share of time that the event loop is busy, 0 to 1.', sources.eventLoopUtilization)
-    registry.gauge('process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss())
+    registry.gauge(
+      'streamcluster_event_loop_utilization',
+      'Share of time that the event loop is busy, 0 to 1.',
+      sources.eventLoopUtilization,
+    )
+    registry.gauge('process_resident_memory_bytes', 'Resident memory.', () =>
+      process.memoryUsage.rss(),
+    )
     registry.counter('process_cpu_seconds_total', 'User and system CPU time.', () => {
       const { user, system } = process.cpuUsage()
       return (user + system) / 1e6

@@ -1,8 +1,6 @@
 import { sleep } from '../base/clock.ts'
 import { spread } from '../controller/balancer.ts'
-import {
-  ableNodes, ownedCounts, partitionsOwnedBy, succession,
-} from '../controller/takeover.ts'
+import { ableNodes, ownedCounts, partitionsOwnedBy, succession } from '../controller/takeover.ts'
 import type { ImageState } from '../metadata/image.ts'
 import type { MetadataRecord } from '../metadata/records.ts'
 import type { Node } from './node.ts'
@@ -45,7 +43,8 @@ export async function drainNode(node: Node, timeoutMs: number): Promise<void> {
       if (movesAway(log.image, nodeId).length > 0) {
         await log.append((image) => movesAway(image, nodeId))
       }
-      if (node.partitions.size === 0 || ableNodes(log.image).every((n) => n.nodeId === nodeId)) break
+      if (node.partitions.size === 0 || ableNodes(log.image).every((n) => n.nodeId === nodeId))
+        break
       await sleep(clock, LOOK_MS)
     }
     if (node.hasEnded) return
@@ -59,7 +58,9 @@ export async function drainNode(node: Node, timeoutMs: number): Promise<void> {
     node.partitions.stop()
     const sealedEnd = await node.wal.seal()
     await log.append((image) =>
-      image.nodes.get(nodeId)?.state === 'sealed' ? null : [{ type: 'node-sealed', nodeId, sealedEnd }],
+      image.nodes.get(nodeId)?.state === 'sealed'
+        ? null
+        : [{ type: 'node-sealed', nodeId, sealedEnd }],
     )
     const durationMs = Math.round(clock.nowMs() - startMs)
     logger.info('drained and sealed', { partitions, left, durationMs })

@@ -3,7 +3,10 @@ import { type Clock, sleep } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import { type Random, randomUuid } from '../base/random.ts'
 import {
-  Controller, type ControllerSettings, type PingReply, type PingRequest,
+  Controller,
+  type ControllerSettings,
+  type PingReply,
+  type PingRequest,
 } from '../controller/controller.ts'
 import type { Image, NodeEntry } from '../metadata/image.ts'
 import { MetadataLog } from '../metadata/log.ts'
@@ -85,7 +88,10 @@ export class Node {
     this.coldReader = new ColdReader(store, settings.coldCacheBytes)
     this.loadMeter = new LoadMeter(clock)
     this.wal = new WalWriter({
-      nodeId, store, clock, random,
+      nodeId,
+      store,
+      clock,
+      random,
       settings: settings.wal,
       observer: {
         objectDurable: (_seq, measured) => {
@@ -97,7 +103,10 @@ export class Node {
       onFault: (error) => this.end('the WAL cannot be written', error),
     })
     this.partitions = new PartitionManager({
-      nodeId, store, clock, logger,
+      nodeId,
+      store,
+      clock,
+      logger,
       wal: this.wal,
       tailCache: this.tailCache,
       image: () => log.image,
@@ -105,14 +114,24 @@ export class Node {
       onTakenOver: () => this.checkpointer.request(),
     })
     this.checkpointer = new Checkpointer({
-      nodeId, store, clock, random, logger, log,
+      nodeId,
+      store,
+      clock,
+      random,
+      logger,
+      log,
       wal: this.wal,
       manager: this.partitions,
       producerExpiryMs: settings.producerExpiryMs,
       objectsBetweenMax: settings.checkpointObjectsMax ?? CHECKPOINT_OBJECTS_MAX,
     })
     this.controller = new Controller({
-      log, store, clock, random, logger, nodeId,
+      log,
+      store,
+      clock,
+      random,
+      logger,
+      nodeId,
       holder: `node:${nodeId}`,
       settings: settings.controller,
       ping: (node, request) => this.ping(node, request),

@@ -54,7 +54,10 @@ export class Request {
   respond(response: unknown, frames: readonly SharedBytes[] = []): void {
     assert(this.pieces === null, 'a request is answered once')
     const encoded = encodeResponseFrame(
-      this.api.response, this.version, this.correlationId, response as never,
+      this.api.response,
+      this.version,
+      this.correlationId,
+      response as never,
     )
     this.answer(encoded.chunks, encoded.totalBytes, frames)
   }

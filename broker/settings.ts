@@ -73,13 +73,15 @@ export function brokerSettings(env: Readonly<Record<string, string | undefined>>
   if (level !== 'debug' && level !== 'info' && level !== 'warn' && level !== 'error') {
     refuse('STREAMCLUSTER_LOG_LEVEL', level, 'debug, info, warn or error')
   }
-  const number = (name: string, byDefault: number): number => wholeNumber(name, env[name], byDefault)
+  const number = (name: string, byDefault: number): number =>
+    wholeNumber(name, env[name], byDefault)
   return {
     store,
     listen: address('STREAMCLUSTER_LISTEN', env['STREAMCLUSTER_LISTEN'] ?? '0.0.0.0:9092'),
     advertised: advertised ? address('STREAMCLUSTER_ADVERTISED', advertised) : null,
     adminListen: address(
-      'STREAMCLUSTER_ADMIN_LISTEN', env['STREAMCLUSTER_ADMIN_LISTEN'] ?? '0.0.0.0:9644',
+      'STREAMCLUSTER_ADMIN_LISTEN',
+      env['STREAMCLUSTER_ADMIN_LISTEN'] ?? '0.0.0.0:9644',
     ),
     rack: env['STREAMCLUSTER_RACK'] || null,
     config: configs(env['STREAMCLUSTER_CONFIG']),
@@ -90,10 +92,12 @@ export function brokerSettings(env: Readonly<Record<string, string | undefined>>
       wal: {
         lingerMsMax: number('STREAMCLUSTER_WAL_LINGER_MS_MAX', DEFAULT_WAL_SETTINGS.lingerMsMax),
         objectBytesTarget: number(
-          'STREAMCLUSTER_WAL_OBJECT_BYTES', DEFAULT_WAL_SETTINGS.objectBytesTarget,
+          'STREAMCLUSTER_WAL_OBJECT_BYTES',
+          DEFAULT_WAL_SETTINGS.objectBytesTarget,
         ),
         putsInFlightMax: number(
-          'STREAMCLUSTER_WAL_PUTS_IN_FLIGHT_MAX', DEFAULT_WAL_SETTINGS.putsInFlightMax,
+          'STREAMCLUSTER_WAL_PUTS_IN_FLIGHT_MAX',
+          DEFAULT_WAL_SETTINGS.putsInFlightMax,
         ),
       },
       controller: DEFAULT_CONTROLLER_SETTINGS,

@@ -73,7 +73,11 @@ export class Worker {
     const advertised = settings.advertised ?? { host, port: kafkaPort }
     const adminHost = settings.adminListen.host === '0.0.0.0' ? host : settings.adminListen.host
     const node = await Node.start({
-      store, clock, random, logger, transport,
+      store,
+      clock,
+      random,
+      logger,
+      transport,
       address: {
         host: advertised.host,
         port: advertised.port || kafkaPort,
@@ -91,11 +95,15 @@ export class Worker {
     })
     await this.recordProbe(node, isNew)
     this.broker = {
-      node, clock, random, logger,
+      node,
+      clock,
+      random,
+      logger,
       pool: this.pool,
       config: this.config,
       fetchSessions: new FetchSessions(
-        random, this.config.number('max.incremental.fetch.session.cache.slots'),
+        random,
+        this.config.number('max.incremental.fetch.session.cache.slots'),
       ),
       producerIds: new ProducerIds(node),
       served: this.served,

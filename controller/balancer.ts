@@ -151,7 +151,10 @@ function evenLoads(active: Bin[], moves: Move[], movesMax: number, move: MoveFun
  * Spreads partitions that have no living owner over `nodeIds`, evenly, on top of what each has.
  * Returns the target of each, in order.
  */
-export function spread(count: number, nodes: readonly { nodeId: number; count: number }[]): number[] {
+export function spread(
+  count: number,
+  nodes: readonly { nodeId: number; count: number }[],
+): number[] {
   const bins = nodes.map(({ nodeId, count: owned }) => ({ nodeId, owned }))
   const targets: number[] = []
   for (let i = 0; i < count; i++) {

@@ -239,7 +239,9 @@ export class Controller {
   private takeOverNode(nodeId: number): ReturnType<typeof takeOver> {
     const { log, store, clock, random } = this.options
     return takeOver(log, nodeId, {
-      store, clock, random,
+      store,
+      clock,
+      random,
       signal: this.abort.signal,
       takerNodeId: this.options.nodeId ?? 0,
       targets: () => this.targets(),
@@ -276,7 +278,8 @@ export class Controller {
         await log.trim({ keepBatches: settings.snapshotEveryBatches })
       }
     } catch (error) {
-      if (!this.abort.signal.aborted) logger.warn('the ownership map could not be arranged', { error })
+      if (!this.abort.signal.aborted)
+        logger.warn('the ownership map could not be arranged', { error })
     }
   }
 
@@ -285,7 +288,8 @@ export class Controller {
     const { log } = this.options
     const sealedOwners = (image: ImageState): Set<number> => {
       const sealed = new Set<number>()
-      for (const { nodeId, state } of image.nodes.values()) if (state === 'sealed') sealed.add(nodeId)
+      for (const { nodeId, state } of image.nodes.values())
+        if (state === 'sealed') sealed.add(nodeId)
       return sealed
     }
     const propose = (image: ImageState): MetadataRecord[] => {
@@ -320,7 +324,10 @@ export class Controller {
 
   private placedNodes(): PlacedNode[] {
     const { log } = this.options
-    const placed = new Map<number, { draining: boolean; partitions: PlacedNode['partitions'][number][] }>()
+    const placed = new Map<
+      number,
+      { draining: boolean; partitions: PlacedNode['partitions'][number][] }
+    >()
     for (const { nodeId, state } of log.image.nodes.values()) {
       if (state === 'sealed' || this.livenessOf(nodeId) !== 'alive') continue
       placed.set(nodeId, { draining: state === 'draining', partitions: [] })

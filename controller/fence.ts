@@ -29,7 +29,11 @@ export async function fenceNode(nodeId: number, options: FenceOptions): Promise<
     for (let decided = gap.isFence; !decided; ) {
       const identity = { nodeId: options.takerNodeId, seq: end, nonce: random.bytes(16) }
       const body = [encodeHeader(objectKind.walFence, identity)]
-      const result = await createDecided(store, walKey(nodeId, end), body, { clock, random, signal })
+      const result = await createDecided(store, walKey(nodeId, end), body, {
+        clock,
+        random,
+        signal,
+      })
       decided = result.outcome === 'written' || result.winner.kind === objectKind.walFence
       // The node lives and wrote this object while we looked: the gap is further up.
       if (!decided) end++

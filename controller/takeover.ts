@@ -15,7 +15,10 @@ export interface OwnedPartition {
 }
 
 /** Every partition of the nodes in `nodeIds`, in a fixed order. */
-export function partitionsOwnedBy(image: ImageState, nodeIds: ReadonlySet<number>): OwnedPartition[] {
+export function partitionsOwnedBy(
+  image: ImageState,
+  nodeIds: ReadonlySet<number>,
+): OwnedPartition[] {
   const owned: OwnedPartition[] = []
   for (const { topicId, partitions } of image.topics.values()) {
     partitions.forEach((ownership, partition) => {

@@ -70,7 +70,8 @@ export function httpTransport(secret: () => string | null): Transport & { close(
             // Somebody else listens there now: the node that we mean is gone.
             else if (response.statusCode === 421) {
               reject(new CallError('refused', `node ${target.nodeId} is not there any more`))
-            } else reject(new CallError('no-answer', `node ${target.nodeId}: ${response.statusCode}`))
+            } else
+              reject(new CallError('no-answer', `node ${target.nodeId}: ${response.statusCode}`))
           }, fail)
         })
         call.end(body)

@@ -22,9 +22,16 @@ function keyOf(topicId: string, topic: string, partition: number): string {
 }
 
 /** Adds the partitions that the request names, or brings them up to date. */
-function merge(broker: Broker, body: FetchRequest, partitions: Map<string, SessionPartition>): void {
+function merge(
+  broker: Broker,
+  body: FetchRequest,
+  partitions: Map<string, SessionPartition>,
+): void {
   for (const requested of body.topics) {
-    const topic = findTopic(broker.node.image, { name: requested.topic, topicId: requested.topicId })
+    const topic = findTopic(broker.node.image, {
+      name: requested.topic,
+      topicId: requested.topicId,
+    })
     const topicId = topic?.topicId ?? requested.topicId ?? ZERO_UUID
     const name = topic?.name ?? requested.topic ?? ''
     for (const wanted of requested.partitions) {
@@ -51,9 +58,16 @@ function merge(broker: Broker, body: FetchRequest, partitions: Map<string, Sessi
   }
 }
 
-function forget(broker: Broker, body: FetchRequest, partitions: Map<string, SessionPartition>): void {
+function forget(
+  broker: Broker,
+  body: FetchRequest,
+  partitions: Map<string, SessionPartition>,
+): void {
   for (const forgotten of body.forgottenTopicsData) {
-    const topic = findTopic(broker.node.image, { name: forgotten.topic, topicId: forgotten.topicId })
+    const topic = findTopic(broker.node.image, {
+      name: forgotten.topic,
+      topicId: forgotten.topicId,
+    })
     const topicId = topic?.topicId ?? forgotten.topicId ?? ZERO_UUID
     const name = topic?.name ?? forgotten.topic ?? ''
     for (const partition of forgotten.partitions) partitions.delete(keyOf(topicId, name, partition))

@@ -6,7 +6,12 @@ import { type ErrorName, errorCode } from '../protocol/error-codes.ts'
 import type { FetchRequest } from '../protocol/messages/fetch.ts'
 import type { Request } from '../request.ts'
 import {
-  type Broker, codeOf, endpointOf, type Handler, type NodeEndpoint, ZERO_UUID,
+  type Broker,
+  codeOf,
+  endpointOf,
+  type Handler,
+  type NodeEndpoint,
+  ZERO_UUID,
 } from './context.ts'
 import { type FetchPlan, planFetch } from './fetch-request.ts'
 import type { SessionPartition } from './fetch-sessions.ts'
@@ -87,11 +92,14 @@ class FetchTask {
     }
     if (outOfRange && !this.isVerified) {
       this.isVerified = true
-      this.broker.node.log.catchUp().catch(() => undefined).then(this.run)
+      void this.broker.node.log
+        .catchUp()
+        .catch(() => undefined)
+        .then(this.run)
       return
     }
     if (this.cold.length > 0) {
-      Promise.all(this.cold).then(() => this.respond())
+      void Promise.all(this.cold).then(() => this.respond())
       return
     }
     const { clock } = this.broker
@@ -183,10 +191,16 @@ class FetchTask {
       return this.failed(wanted, 'OFFSET_OUT_OF_RANGE')
     }
     const look: Look = {
-      wanted, errorCode: 0, highWatermark, logStartOffset, currentLeader: null, pieces: [],
+      wanted,
+      errorCode: 0,
+      highWatermark,
+      logStartOffset,
+      currentLeader: null,
+      pieces: [],
     }
     const responseBytesMax = Math.min(
-      this.body.maxBytes, this.broker.config.number('fetch.max.bytes'),
+      this.body.maxBytes,
+      this.broker.config.number('fetch.max.bytes'),
     )
     const room = responseBytesMax - this.bytes
     if (room <= 0) return look
@@ -214,7 +228,10 @@ class FetchTask {
     const reading = this.broker.node.coldReader.read(runs, wanted.fetchOffset, bytesMax).then(
       (pieces) => {
         look.pieces = pieces
-        this.count(wanted, pieces.reduce((sum, piece) => sum + piece.length, 0))
+        this.count(
+          wanted,
+          pieces.reduce((sum, piece) => sum + piece.length, 0),
+        )
       },
       (error: unknown) => {
         const { topic, partition: index } = wanted
@@ -243,7 +260,10 @@ class FetchTask {
       const { topicId, topic } = look.wanted
       const id = topicId === ZERO_UUID ? topic : topicId
       let part = byTopic.get(id)
-      if (part === undefined) byTopic.set(id, (part = { topic, topicId, partitions: [] }))
+      if (part === undefined) {
+        part = { topic, topicId, partitions: [] }
+        byTopic.set(id, part)
+      }
       part.partitions.push(answerOf(look))
       if (look.currentLeader !== null) {
         const endpoint = endpointOf(this.broker.node.image, look.currentLeader.leaderId)
@@ -262,7 +282,13 @@ class FetchTask {
     )
   }
 
-  private isNews({ wanted, pieces, errorCode: code, highWatermark, logStartOffset }: Look): boolean {
+  private isNews({
+    wanted,
+    pieces,
+    errorCode: code,
+    highWatermark,
+    logStartOffset,
+  }: Look): boolean {
     if (pieces.length > 0 || code !== 0 || wanted.lastError !== 0) return true
     return highWatermark !== wanted.highWatermark || logStartOffset !== wanted.logStartOffset
   }
@@ -274,7 +300,10 @@ class FetchTask {
     const { session, partitions } = this.plan
     if (session === null || pieces.length === 0) return
     // To the end of the order: next time the others come first.
-    for (const key of [`${wanted.topicId}/${wanted.partition}`, `${wanted.topic}/${wanted.partition}`]) {
+    for (const key of [
+      `${wanted.topicId}/${wanted.partition}`,
+      `${wanted.topic}/${wanted.partition}`,
+    ]) {
       if (partitions.get(key) !== wanted) continue
       partitions.delete(key)
       partitions.set(key, wanted)

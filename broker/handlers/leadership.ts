@@ -71,7 +71,7 @@ export function whenSettled(
   }
   const timer = clock.after(OPEN_WAIT_MS, finish)
   const settled = asks ? log.catchUp().catch(() => undefined) : Promise.resolve()
-  settled
+  void settled
     .then(() => {
       if (asks && !done) return openings(broker, addresses)
       return Promise.all(waits ?? []).then(() => undefined)

@@ -25,7 +25,8 @@ export const handleMetadata = answering(
     if (isAll) for (const topic of image.topics.values()) topics.push(describe(topic))
     else {
       for (const { name, topicId } of body.topics ?? []) {
-        if (topicId !== undefined && topicId !== ZERO_UUID) topics.push(describeById(broker, topicId))
+        if (topicId !== undefined && topicId !== ZERO_UUID)
+          topics.push(describeById(broker, topicId))
         else topics.push(await describeByName(broker, name ?? '', body.allowAutoTopicCreation))
       }
     }
@@ -78,7 +79,11 @@ function describeById(broker: Broker, topicId: string): TopicAnswer {
   return topic === undefined ? refused('UNKNOWN_TOPIC_ID', null, topicId) : describe(topic)
 }
 
-async function describeByName(broker: Broker, name: string, mayCreate: boolean): Promise<TopicAnswer> {
+async function describeByName(
+  broker: Broker,
+  name: string,
+  mayCreate: boolean,
+): Promise<TopicAnswer> {
   const find = (): TopicEntry | undefined => {
     const { image } = broker.node
     return image.topics.get(image.topicIds.get(name) ?? '')

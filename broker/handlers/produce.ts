@@ -5,7 +5,14 @@ import type { ErrorName } from '../protocol/error-codes.ts'
 import type { ProduceRequest } from '../protocol/messages/produce.ts'
 import { setLogAppendTime, validateBatches } from '../protocol/record-batch.ts'
 import type { Request } from '../request.ts'
-import { type Broker, codeOf, endpointOf, findTopic, type Handler, type NodeEndpoint } from './context.ts'
+import {
+  type Broker,
+  codeOf,
+  endpointOf,
+  findTopic,
+  type Handler,
+  type NodeEndpoint,
+} from './context.ts'
 import { leadershipOf, whenSettled } from './leadership.ts'
 
 /**
@@ -232,4 +239,3 @@ const ERROR_OF_APPEND = {
   'out-of-order-sequence': 'OUT_OF_ORDER_SEQUENCE_NUMBER',
   'stale-producer-epoch': 'INVALID_PRODUCER_EPOCH',
 } as const satisfies Record<string, ErrorName>
-

@@ -118,7 +118,9 @@ export class Checkpointer {
       const body = encodeCheckpoint({ nodeId, seq, nonce: random.bytes(16) }, entries)
       const { signal } = this.abort
       const result = await createDecided(store, checkpointKey(nodeId, seq), body, {
-        clock, random, signal,
+        clock,
+        random,
+        signal,
       })
       // An earlier try that failed may have landed all the same: it says the same.
       const isOwn = result.outcome === 'written' || result.winner.nodeId === nodeId
@@ -158,7 +160,13 @@ export class Checkpointer {
         const refs = ownership.refs.filter((id) => nodeIds.has(id) && id !== nodeId)
         if (ownership.from.length === 0 && refs.length === ownership.refs.length) continue
         records.push({
-          type: 'ownership', topicId, partition, nodeId, leaderEpoch, from: [], refs,
+          type: 'ownership',
+          topicId,
+          partition,
+          nodeId,
+          leaderEpoch,
+          from: [],
+          refs,
         })
       }
       return records

@@ -46,10 +46,7 @@ export function decodeHandoff(body: Buffer): { nodeId: number; epochs: ClosedEpo
 }
 
 /** Splits `epochs` into messages of bounded size. */
-export function* handoffMessages(
-  nodeId: number,
-  epochs: readonly ClosedEpoch[],
-): Iterable<Buffer> {
+export function* handoffMessages(nodeId: number, epochs: readonly ClosedEpoch[]): Iterable<Buffer> {
   let batch: ClosedEpoch[] = []
   let bytes = 0
   for (const epoch of epochs) {

@@ -70,11 +70,7 @@ export function decodeHotState(bytes: Buffer): HotState {
 }
 
 /** Advances `state` over a run that is durable: the one step of replay, and of the live way. */
-export function advanceHotState(
-  state: HotState,
-  run: Run,
-  leaderEpoch: number,
-): void {
+export function advanceHotState(state: HotState, run: Run, leaderEpoch: number): void {
   assert(
     run.baseOffset === state.endOffset,
     `a run at offset ${run.baseOffset} follows the end offset ${state.endOffset}`,

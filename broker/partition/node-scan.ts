@@ -29,7 +29,10 @@ const TAIL_BYTES = 64 * 1024
 /** Indexes read at once: a scan is bound by the store's latency, not by its bandwidth. */
 const READS_IN_FLIGHT = 16
 
-type IndexRead = { kind: 'missing' } | { kind: 'fence' } | { kind: 'data'; entries: readonly IndexEntry[] }
+type IndexRead =
+  | { kind: 'missing' }
+  | { kind: 'fence' }
+  | { kind: 'data'; entries: readonly IndexEntry[] }
 
 async function readIndex(store: ObjectStore, nodeId: number, seq: number): Promise<IndexRead> {
   const key = walKey(nodeId, seq)
@@ -102,7 +105,8 @@ export async function scanNode(
   if (checkpointSeq >= 0) {
     const key = checkpointKey(nodeId, checkpointSeq)
     const bytes = await store.get(key)
-    if (bytes === null) return { outcome: 'start-over', why: `${key} is gone: there is a newer one` }
+    if (bytes === null)
+      return { outcome: 'start-over', why: `${key} is gone: there is a newer one` }
     replay.checkpoint(bytes, key)
   }
   for (let seq = checkpointSeq + 1; ; seq += READS_IN_FLIGHT) {

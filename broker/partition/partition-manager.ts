@@ -186,8 +186,7 @@ export class PartitionManager implements PartitionHost {
 
   private create(topicId: string, index: number, leaderEpoch: number): Partition {
     const partition = new Partition({ topicId, partition: index, leaderEpoch }, this)
-    partition.keepsTail = () =>
-      this.options.clock.nowMs() - partition.tailReadAtMs < TAIL_READER_MS
+    partition.keepsTail = () => this.options.clock.nowMs() - partition.tailReadAtMs < TAIL_READER_MS
     this.partitions.set(idOf(topicId, index), partition)
     return partition
   }
@@ -198,9 +197,8 @@ export class PartitionManager implements PartitionHost {
       partition.open(emptyHotState())
       return
     }
-    const isWanted = (): boolean =>
-      !this.stopped && !this.frozen && partition.phase === 'opening'
-    this.finder.find(topicId, index, ownership, isWanted).then((state) => {
+    const isWanted = (): boolean => !this.stopped && !this.frozen && partition.phase === 'opening'
+    void this.finder.find(topicId, index, ownership, isWanted).then((state) => {
       if (state === null || !isWanted()) return
       this.movedIn++
       partition.open(state)

@@ -154,7 +154,10 @@ export class Partition implements WalSource {
       const check = producers.check(producerId, producerEpoch, baseSequence, recordCount)
       if (check.verdict === 'out-of-order' || check.verdict === 'stale-epoch') {
         const stale = check.verdict === 'stale-epoch'
-        waiter.appended(index, this.failure(stale ? 'stale-producer-epoch' : 'out-of-order-sequence'))
+        waiter.appended(
+          index,
+          this.failure(stale ? 'stale-producer-epoch' : 'out-of-order-sequence'),
+        )
         return
       }
       if (check.verdict === 'duplicate') {

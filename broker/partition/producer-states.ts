@@ -50,7 +50,12 @@ export class ProducerStates {
   }
 
   /** Judges a batch before it is appended. The producer id must not be -1. */
-  check(producerId: number, producerEpoch: number, baseSequence: number, count: number): SequenceCheck {
+  check(
+    producerId: number,
+    producerEpoch: number,
+    baseSequence: number,
+    count: number,
+  ): SequenceCheck {
     const entry = this.producers.get(producerId)
     const last = entry?.batches[entry.batches.length - 1]
     if (entry === undefined || last === undefined) return NEXT
@@ -96,7 +101,10 @@ export class ProducerStates {
   expire(beforeMs: number, highWatermark: number): void {
     for (const [producerId, entry] of this.producers) {
       const last = entry.batches[entry.batches.length - 1]
-      if (entry.lastTimestampMs < beforeMs && (last === undefined || last.lastOffset < highWatermark)) {
+      if (
+        entry.lastTimestampMs < beforeMs &&
+        (last === undefined || last.lastOffset < highWatermark)
+      ) {
         this.producers.delete(producerId)
       }
     }
@@ -147,7 +155,12 @@ export class ProducerStates {
         const lastOffset = baseOffset + reader.varint()
         const timestampMs = reader.varint()
         batches.push({
-          producerEpoch, baseSequence, lastSequence, baseOffset, lastOffset, timestampMs,
+          producerEpoch,
+          baseSequence,
+          lastSequence,
+          baseOffset,
+          lastOffset,
+          timestampMs,
         })
       }
       const lastTimestampMs = batches[batches.length - 1]?.timestampMs ?? 0

@@ -4,7 +4,9 @@ import type { Logger } from '../../base/log.ts'
 import { type AnyApi, apiOf, apis } from '../protocol/api-keys.ts'
 import { codecOf, DecodeError, isValidVersion } from '../protocol/codec.ts'
 import {
-  decodeRequestHeader, decodeRequestId, requestHeaderVersion,
+  decodeRequestHeader,
+  decodeRequestId,
+  requestHeaderVersion,
 } from '../protocol/request-header.ts'
 import { Request, type RequestChannel } from '../request.ts'
 import { FrameReader } from './frame-reader.ts'
@@ -61,7 +63,8 @@ export class Connection implements RequestChannel {
       pool: options.pool,
       frameBytesMax: options.frameBytesMax,
       onFrame: (frame) => this.onFrame(frame),
-      onTooLarge: (sizeBytes) => this.refuse('a frame has a size that is not allowed', { sizeBytes }),
+      onTooLarge: (sizeBytes) =>
+        this.refuse('a frame has a size that is not allowed', { sizeBytes }),
     })
     this.socket = this.rewrap(accepted)
     this.socket.on('error', (error) => this.options.logger.debug('a connection failed', { error }))
@@ -123,9 +126,7 @@ export class Connection implements RequestChannel {
       this.refuse('a request has a version that is not served', { api: api.name, apiVersion })
       return null
     }
-    const header = decodeRequestHeader(
-      frame.buffer, requestHeaderVersion(api.request, apiVersion),
-    )
+    const header = decodeRequestHeader(frame.buffer, requestHeaderVersion(api.request, apiVersion))
     const body = codecOf(api.request, apiVersion).decode(frame.buffer, header.bodyPosition)
     const { clientId } = header
     return new Request(this, { api, version: apiVersion, correlationId, clientId }, body, frame)
@@ -138,7 +139,9 @@ export class Connection implements RequestChannel {
 
   private refuse(why: string, fields: Record<string, unknown>): void {
     this.options.logger.info(`${why}: the connection is closed`, {
-      ...fields, peer: this.remoteAddress, listener: this.listener,
+      ...fields,
+      peer: this.remoteAddress,
+      listener: this.listener,
     })
     this.close()
   }

@@ -34,10 +34,13 @@ export class Server {
   listen(): Promise<number> {
     return new Promise((resolve, reject) => {
       this.server.once('error', reject)
-      this.server.listen({ host: this.options.host, port: this.options.port, backlog: 1024 }, () => {
-        const address = this.server.address()
-        resolve(typeof address === 'object' && address !== null ? address.port : 0)
-      })
+      this.server.listen(
+        { host: this.options.host, port: this.options.port, backlog: 1024 },
+        () => {
+          const address = this.server.address()
+          resolve(typeof address === 'object' && address !== null ? address.port : 0)
+        },
+      )
     })
   }
 

@@ -1,7 +1,11 @@
 import { ByteReader, ByteWriter } from '../../base/byte-writer.ts'
 import { crc32c } from '../../base/crc32c.ts'
 import {
-  decodeHeader, encodeHeader, HEADER_BYTES, type ObjectIdentity, objectKind,
+  decodeHeader,
+  encodeHeader,
+  HEADER_BYTES,
+  type ObjectIdentity,
+  objectKind,
 } from '../../object-store/header.ts'
 import { type Body, StoreError } from '../../object-store/store.ts'
 

@@ -2,7 +2,11 @@ import { assert } from '../../base/assert.ts'
 import { ByteReader, ByteWriter } from '../../base/byte-writer.ts'
 import { crc32c } from '../../base/crc32c.ts'
 import {
-  decodeHeader, encodeHeader, HEADER_BYTES, type ObjectIdentity, objectKind,
+  decodeHeader,
+  encodeHeader,
+  HEADER_BYTES,
+  type ObjectIdentity,
+  objectKind,
 } from '../../object-store/header.ts'
 import { type Body, StoreError } from '../../object-store/store.ts'
 
@@ -71,8 +75,14 @@ function readBatch(reader: ByteReader, baseOffset: number): BatchMeta {
   const producerEpoch = producerId >= 0 ? reader.varint() : -1
   const baseSequence = producerId >= 0 ? reader.varint() : -1
   return {
-    baseOffset, lastOffset, sizeBytes, maxTimestampMs, attributes,
-    producerId, producerEpoch, baseSequence,
+    baseOffset,
+    lastOffset,
+    sizeBytes,
+    maxTimestampMs,
+    attributes,
+    producerId,
+    producerEpoch,
+    baseSequence,
   }
 }
 
