@@ -113,6 +113,7 @@ export class LocalCluster {
       const onDecision = this.onDecision.bind(this)
       this.autoscaler = new Autoscaler({ clock, fleet, spec: this.hpa, onDecision })
     }
+    if (this.hpa !== null) this.why = 'to begin with'
     reporter.ready(`ready ${this.bootstrap}`)
     return { ok: true }
   }
