@@ -4,6 +4,13 @@ import type { RequestEnd } from '../object-store/instrumented.ts'
 import type { Node } from './node.ts'
 import type { AnyApi } from './protocol/api-keys.ts'
 
+/** What only the process as a whole knows. */
+export interface ProcessSources {
+  readonly connections: () => number
+  readonly pooledBytes: () => number
+  readonly eventLoopUtilization: () => number
+}
+
 /** Everything a broker measures. Names are part of the interface: see docs/architecture.md. */
 export class BrokerMetrics {
   readonly registry = new Metrics()
@@ -70,15 +77,7 @@ export class BrokerMetrics {
   }
 
   /** Registers what is read off the node at each scrape. */
-  watch(
-    node: Node,
-    clock: Clock,
-    sources: {
-      connections: () => number
-      pooledBytes: () => number
-      eventLoopUtilization: () => number
-    },
-  ): void {
+  watch(node: Node, clock: Clock, sources: ProcessSources): void {
     const { registry } = this
     const { total } = node.loadMeter
     registry.counter(
@@ -122,6 +121,12 @@ export class BrokerMetrics {
       'Partitions given to other nodes.',
       () => node.partitions.movedOut,
     )
+    this.watchState(node, clock)
+    this.watchProcess(sources)
+  }
+
+  private watchState(node: Node, clock: Clock): void {
+    const { registry } = this
     registry.gauge(
       'streamcluster_wal_backlog_bytes',
       'Bytes accepted that are not durable yet.',
@@ -155,6 +160,10 @@ export class BrokerMetrics {
       'Newest data kept in memory.',
       () => node.tailCache.bytes,
     )
+  }
+
+  private watchProcess(sources: ProcessSources): void {
+    const { registry } = this
     registry.gauge('streamcluster_frame_bytes', 'Request frames in memory.', sources.pooledBytes)
     registry.gauge('streamcluster_connections', 'Open client connections.', sources.connections)
     registry.gauge(

@@ -1,11 +1,29 @@
-import { sleep } from '../base/clock.ts'
+import { type Clock, sleep } from '../base/clock.ts'
+import type { Logger } from '../base/log.ts'
 import { spread } from '../controller/balancer.ts'
 import { ableNodes, ownedCounts, partitionsOwnedBy, succession } from '../controller/takeover.ts'
 import type { ImageState } from '../metadata/image.ts'
+import type { MetadataLog } from '../metadata/log.ts'
 import type { MetadataRecord } from '../metadata/records.ts'
-import type { Node } from './node.ts'
+import type { Checkpointer } from './partition/checkpointer.ts'
+import type { PartitionManager } from './partition/partition-manager.ts'
+import type { WalWriter } from './wal/writer.ts'
 
 const LOOK_MS = 20
+
+/** What a drain needs of a node. */
+export interface DrainedNode {
+  readonly nodeId: number
+  readonly log: MetadataLog
+  readonly wal: WalWriter
+  readonly partitions: PartitionManager
+  readonly checkpointer: Checkpointer
+  readonly clock: Clock
+  readonly options: { readonly logger: Logger }
+  readonly hasEnded: boolean
+  /** Set before the node is sealed, so that finding itself sealed is no surprise. */
+  sealing: boolean
+}
 
 /** Moves of everything that may move now to the other nodes (R8: `from` must be empty). */
 function movesAway(image: ImageState, nodeId: number): MetadataRecord[] {
@@ -27,7 +45,7 @@ function movesAway(image: ImageState, nodeId: number): MetadataRecord[] {
  * Empties a node and seals it: SIGTERM needs no controller (design §8). Where no other node is
  * left, it closes nothing: it writes a checkpoint and a fence, and the next node to come goes on.
  */
-export async function drainNode(node: Node, timeoutMs: number): Promise<void> {
+export async function drainNode(node: DrainedNode, timeoutMs: number): Promise<void> {
   const { nodeId, log, clock } = node
   const { logger } = node.options
   const endMs = clock.nowMs() + timeoutMs

@@ -26,7 +26,7 @@ export interface BrokerSettings {
   readonly node: NodeSettings
 }
 
-export class SettingsError extends Error {
+class SettingsError extends Error {
   override name = 'SettingsError'
 }
 

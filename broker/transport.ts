@@ -27,6 +27,3 @@ export class CallError extends Error {
     this.failure = failure
   }
 }
-
-/** Answers calls. Throws to refuse one. */
-export type CallHandler = (method: string, body: Buffer) => Buffer | Promise<Buffer>

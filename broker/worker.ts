@@ -11,7 +11,7 @@ import { METADATA_LOG_PREFIX } from '../metadata/keys.ts'
 import { AdminServer } from './admin/admin-server.ts'
 import { httpTransport } from './admin/internal-calls.ts'
 import { BrokerMetrics } from './broker-metrics.ts'
-import { BrokerConfig } from './config/broker-config.ts'
+import { BrokerConfig, whyNotBrokerConfigs } from './config/broker-config.ts'
 import type { Broker } from './handlers/context.ts'
 import { FetchSessions } from './handlers/fetch-sessions.ts'
 import { handlers, servedApis } from './handlers/index.ts'
@@ -64,6 +64,8 @@ export class Worker {
   /** Starts everything and resolves once clients are served. Throws what a person must mend. */
   async start(): Promise<{ nodeId: number; kafka: string; admin: string }> {
     const { settings, clock, random, logger } = this
+    const why = whyNotBrokerConfigs(settings.config)
+    if (why !== null) throw new Error(`the broker's configs cannot be used: ${why}`)
     const store = await this.openStore()
     const isNew = await this.probe(store)
     let secret: () => string | null = () => null

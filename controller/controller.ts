@@ -138,7 +138,7 @@ export class Controller {
     const patienceMs = (gone ? 0 : settings.leaseSilenceMs) + this.rank() * settings.tickMs
     if (quietMs < patienceMs) return
     this.isAsking = true
-    this.askAndTake(gone ? null : (holder ?? null), current?.term ?? 0).finally(() => {
+    void this.askAndTake(gone ? null : (holder ?? null), current?.term ?? 0).finally(() => {
       this.isAsking = false
     })
   }
@@ -185,7 +185,7 @@ export class Controller {
     this.takeOverTheDead()
     if (!this.isAppending && this.takingOver.size === 0) {
       this.isAppending = true
-      this.arrange().finally(() => {
+      void this.arrange().finally(() => {
         this.isAppending = false
       })
     }

@@ -30,5 +30,3 @@ export const walKey = (nodeId: number, seq: number): string => walPrefix(nodeId)
 export const checkpointPrefix = (nodeId: number): string => `ckpt/${spread(nodeId)}/${nodeId}/`
 export const checkpointKey = (nodeId: number, seq: number): string =>
   checkpointPrefix(nodeId) + seqText(seq)
-
-export const PROBE_PREFIX = 'probe/'

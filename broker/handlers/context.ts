@@ -2,7 +2,7 @@ import type { BufferPool } from '../../base/buffer-pool.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/log.ts'
 import type { Random } from '../../base/random.ts'
-import type { Image, TopicEntry } from '../../metadata/image.ts'
+import type { Image, ImageState, TopicEntry } from '../../metadata/image.ts'
 import type { BrokerConfig } from '../config/broker-config.ts'
 import type { Node } from '../node.ts'
 import type { AnyApi } from '../protocol/api-keys.ts'
@@ -45,7 +45,7 @@ export function answering<Body, Response>(
 
 /** A topic by name, or by id where the version has ids. */
 export function findTopic(
-  image: Image,
+  image: ImageState,
   topic: { readonly name?: string; readonly topicId?: string },
 ): TopicEntry | undefined {
   const byId = topic.topicId !== undefined && topic.topicId !== ZERO_UUID

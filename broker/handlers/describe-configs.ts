@@ -9,6 +9,7 @@ import type {
   DescribeConfigsRequest,
   DescribeConfigsResponse,
 } from '../protocol/messages/describe-configs.ts'
+import { RESOURCE, whyNotThisBroker } from './config-resource.ts'
 import { CONFIG_SOURCE } from './config-source.ts'
 import { answering, type Broker, codeOf, findTopic } from './context.ts'
 import { whyNotTopicName } from './topic-creation.ts'
@@ -18,8 +19,7 @@ type Entry = Result['configs'][number]
 type Synonym = Entry['synonyms'][number]
 type Resource = DescribeConfigsRequest['resources'][number]
 
-/** Kafka's numbers of kinds of resources (ConfigResource.Type) and of types of values. */
-const RESOURCE = { topic: 2, broker: 4, brokerLogger: 8, clientMetrics: 16, group: 32 } as const
+/** Kafka's numbers of types of values (DescribeConfigsResponse.ConfigType). */
 const TYPE: Readonly<Record<ConfigType, number>> = {
   boolean: 1,
   string: 2,
@@ -35,9 +35,9 @@ const TYPE: Readonly<Record<ConfigType, number>> = {
 /**
  * DescribeConfigs: v1-4.
  *
- * Differs from Kafka: a broker's configs are those it was started with, all read-only, as there is
- * no way yet to change them in a running cluster; loggers, client metrics and groups have none.
- * Documentation is given for what a config does here, and only where it does something.
+ * Differs from Kafka: a broker's configs are those it was started with, and cannot be changed;
+ * loggers, client metrics and groups have none. Documentation says what a config does here, and is
+ * given for brokers' configs only where they do something.
  *
  * v1: KIP-226, sources and synonyms. v3: KIP-569, types and documentation.
  */
@@ -101,13 +101,6 @@ function describe(broker: Broker, { resourceType, resourceName: name }: Resource
     default:
       return invalid(`Unexpected resource type ${resourceType} for resource ${name}`)
   }
-}
-
-function whyNotThisBroker(broker: Broker, name: string): string | null {
-  if (!/^[+-]?[0-9]+$/.test(name)) return `Broker id must be an integer, but it is: ${name}`
-  const { nodeId } = broker.node
-  if (Number(name) === nodeId) return null
-  return `Unexpected broker id, expected ${nodeId} or empty string, but received ${name}`
 }
 
 function topicEntry(broker: Broker, topic: TopicEntry, definition: TopicConfigDefinition): Entry {

@@ -7,8 +7,10 @@ import { handleCreateTopics } from './create-topics.ts'
 import { handleDeleteTopics } from './delete-topics.ts'
 import { handleDescribeCluster } from './describe-cluster.ts'
 import { handleDescribeConfigs } from './describe-configs.ts'
+import { handleDescribeLogDirs } from './describe-log-dirs.ts'
 import { handleDescribeTopicPartitions } from './describe-topic-partitions.ts'
 import { handleFetch } from './fetch.ts'
+import { handleIncrementalAlterConfigs } from './incremental-alter-configs.ts'
 import { handleInitProducerId } from './init-producer-id.ts'
 import { handleListOffsets } from './list-offsets.ts'
 import { handleListPartitionReassignments } from './list-partition-reassignments.ts'
@@ -28,6 +30,8 @@ export const handlers: ReadonlyMap<number, Handler> = new Map<number, Handler>([
   [apis.initProducerId.key, handleInitProducerId],
   [apis.offsetForLeaderEpoch.key, handleOffsetForLeaderEpoch],
   [apis.describeConfigs.key, handleDescribeConfigs],
+  [apis.describeLogDirs.key, handleDescribeLogDirs],
+  [apis.incrementalAlterConfigs.key, handleIncrementalAlterConfigs],
   [apis.alterPartitionReassignments.key, handleAlterPartitionReassignments],
   [apis.listPartitionReassignments.key, handleListPartitionReassignments],
   [apis.describeCluster.key, handleDescribeCluster],

@@ -5,7 +5,7 @@ import type { Broker } from './context.ts'
 /** An image this recent is believed when it says that somebody else is the owner. */
 const RECENT_MS = 50
 /** A request that comes before its partition is open waits this long for it, at most. */
-export const OPEN_WAIT_MS = 5_000
+const OPEN_WAIT_MS = 5_000
 
 /**
  * - `here`: this node owns the partition and has it open.

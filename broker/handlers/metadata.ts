@@ -43,7 +43,7 @@ export const handleMetadata = answering(
 )
 
 /** Every node that clients may talk to. */
-export function livingBrokers(broker: Broker): MetadataResponse['brokers'] {
+function livingBrokers(broker: Broker): MetadataResponse['brokers'] {
   const brokers = []
   for (const { nodeId, state, address, rack } of broker.node.image.nodes.values()) {
     if (state === 'sealed') continue

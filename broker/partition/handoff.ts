@@ -10,12 +10,12 @@ export interface ClosedEpoch {
 }
 
 /** A message stays below this size; what does not fit goes into the next one. */
-export const HANDOFF_BYTES_MAX = 4 * 1024 * 1024
+const HANDOFF_BYTES_MAX = 4 * 1024 * 1024
 /** Hints that nobody has asked for yet; the oldest go first. A lost hint costs one read. */
 const HINTS_MAX = 100_000
 
 /** The body of a handoff call: from `nodeId`, the closed epochs. */
-export function encodeHandoff(nodeId: number, epochs: readonly ClosedEpoch[]): Buffer {
+function encodeHandoff(nodeId: number, epochs: readonly ClosedEpoch[]): Buffer {
   const writer = new ByteWriter(4096)
   writer.int32(nodeId)
   writer.uint32(epochs.length)

@@ -33,7 +33,7 @@ const OUT_OF_ORDER: SequenceCheck = { verdict: 'out-of-order' }
 const STALE_EPOCH: SequenceCheck = { verdict: 'stale-epoch' }
 
 /** The sequence `count` after `sequence`; sequences wrap from 2^31 - 1 to 0. */
-export function sequenceAfter(sequence: number, count: number): number {
+function sequenceAfter(sequence: number, count: number): number {
   return sequence > SEQUENCE_MAX - count ? count - (SEQUENCE_MAX - sequence) - 1 : sequence + count
 }
 

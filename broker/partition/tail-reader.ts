@@ -9,7 +9,7 @@ export interface ReadBytes {
   readonly bytes: number
 }
 
-export const NOTHING_READ: ReadBytes = { pieces: [], frames: [], bytes: 0 }
+const NOTHING_READ: ReadBytes = { pieces: [], frames: [], bytes: 0 }
 
 /**
  * Reads what is in memory from `offset` on, or returns null where that offset is not. Whole batches

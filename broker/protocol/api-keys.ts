@@ -7,11 +7,16 @@ import { createTopicsRequest, createTopicsResponse } from './messages/create-top
 import { deleteTopicsRequest, deleteTopicsResponse } from './messages/delete-topics.ts'
 import { describeClusterRequest, describeClusterResponse } from './messages/describe-cluster.ts'
 import { describeConfigsRequest, describeConfigsResponse } from './messages/describe-configs.ts'
+import { describeLogDirsRequest, describeLogDirsResponse } from './messages/describe-log-dirs.ts'
 import {
   describeTopicPartitionsRequest,
   describeTopicPartitionsResponse,
 } from './messages/describe-topic-partitions.ts'
 import { fetchRequest, fetchResponse } from './messages/fetch.ts'
+import {
+  incrementalAlterConfigsRequest,
+  incrementalAlterConfigsResponse,
+} from './messages/incremental-alter-configs.ts'
 import { initProducerIdRequest, initProducerIdResponse } from './messages/init-producer-id.ts'
 import { listOffsetsRequest, listOffsetsResponse } from './messages/list-offsets.ts'
 import {
@@ -65,6 +70,12 @@ export const apis = {
     offsetForLeaderEpochResponse,
   ),
   describeConfigs: api('DescribeConfigs', describeConfigsRequest, describeConfigsResponse),
+  describeLogDirs: api('DescribeLogDirs', describeLogDirsRequest, describeLogDirsResponse),
+  incrementalAlterConfigs: api(
+    'IncrementalAlterConfigs',
+    incrementalAlterConfigsRequest,
+    incrementalAlterConfigsResponse,
+  ),
   alterPartitionReassignments: api(
     'AlterPartitionReassignments',
     alterPartitionReassignmentsRequest,

@@ -15,7 +15,7 @@ import { crc32c } from '../../base/crc32c.ts'
 export const BATCH_HEADER_BYTES = 61
 /** Bytes before the ones that `batchLength` counts. */
 export const BATCH_LENGTH_END = 12
-export const MAGIC_POSITION = 16
+const MAGIC_POSITION = 16
 export const BATCH_MAGIC = 2
 
 const CRC_POSITION = 17
@@ -48,7 +48,7 @@ export function baseOffset(buffer: Buffer, position = 0): number {
 }
 
 /** Bytes of the batch after its first 12. */
-export function batchLength(buffer: Buffer, position = 0): number {
+function batchLength(buffer: Buffer, position = 0): number {
   return buffer.readInt32BE(position + 8)
 }
 

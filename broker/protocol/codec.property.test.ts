@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { allApis } from './api-keys.ts'
-import { arbitraryMessage } from './arbitrary.ts'
+import { arbitraryMessage } from './testing/arbitrary.ts'
 import { codecOf, DecodeError, ELEMENTS_MAX, encodeToBuffer, joined } from './codec.ts'
 import { describeTopicPartitionsRequest } from './messages/describe-topic-partitions.ts'
 import type { Message } from './schema.ts'

@@ -4,7 +4,7 @@ import { compressionCodec } from './batch-header.ts'
 import { DecodeError } from './reader.ts'
 
 /** What a batch may be when unpacked: a small batch of zeros could ask for gigabytes otherwise. */
-export const UNPACKED_BYTES_MAX = 64 * 1024 * 1024
+const UNPACKED_BYTES_MAX = 64 * 1024 * 1024
 
 const gunzipAsync = promisify(gunzip)
 const zstdDecompressAsync = promisify(zstdDecompress)

@@ -141,12 +141,11 @@ export const errorCode = {
 } as const
 
 export type ErrorName = keyof typeof errorCode
-export type ErrorCode = (typeof errorCode)[ErrorName]
 
 const names = new Map<number, ErrorName>()
 for (const [name, code] of Object.entries(errorCode)) names.set(code, name as ErrorName)
 
-/** Kafka's name of an error code, for logs and metrics; `UNKNOWN_<code>` for others. */
+/** @public Kafka's name of an error code, for logs and tests; `UNKNOWN_<code>` for others. */
 export function errorName(code: number): string {
   return names.get(code) ?? `UNKNOWN_${code}`
 }

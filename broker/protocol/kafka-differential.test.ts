@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { allApis } from './api-keys.ts'
-import { arbitraryMessage } from './arbitrary.ts'
+import { arbitraryMessage } from './testing/arbitrary.ts'
 import { codecOf, encodeToBuffer, joined, Writer } from './codec.ts'
 import { runJava } from './kafka-reference.ts'
 import { encodeRequestHeader } from './request-header.ts'

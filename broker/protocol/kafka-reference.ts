@@ -11,7 +11,7 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-export const KAFKA_VERSION = '4.3.1'
+const KAFKA_VERSION = '4.3.1'
 const JACKSON_VERSION = '2.20.1'
 const CACHE = resolve(import.meta.dirname, '../../.cache')
 const OUTPUT_BYTES_MAX = 512 * 1024 * 1024

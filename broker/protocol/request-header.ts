@@ -16,9 +16,6 @@ export interface RequestHeader extends RequestId {
   readonly bodyPosition: number
 }
 
-/** Bytes of a header without client id and tagged fields. */
-export const REQUEST_ID_BYTES = 8
-
 /** Header v2 ends in tagged fields; v1 does not. v0 (without client id) is gone since Kafka 4. */
 export function requestHeaderVersion(table: Message, version: number): 1 | 2 {
   return isFlexible(table, version) ? 2 : 1

@@ -78,17 +78,19 @@ const scalar = <Out, In = Out>(kind: ScalarKind): Type<Out, In> => ({ kind })
 export const bool = scalar<boolean>('bool')
 export const int8 = scalar<number>('int8')
 export const int16 = scalar<number>('int16')
+/** @public Part of Kafka's types, for messages to come. */
 export const uint16 = scalar<number>('uint16')
 export const int32 = scalar<number>('int32')
 /** A number; values beyond 2^53 are refused when decoding. */
 export const int64 = scalar<number>('int64')
 /** Like {@link int64}, but 2^63-1 ("no limit") is there, as `Infinity`. */
 export const int64OrMax = scalar<number>('int64OrMax')
+/** @public Part of Kafka's types, for messages to come. */
 export const float64 = scalar<number>('float64')
 /** 22 characters of base64url. */
 export const uuid = scalar<string>('uuid')
 export const string = scalar<string>('string')
-/** Decoded as a view of the frame: whoever keeps it longer than the request copies it. */
+/** Decoded as a view of the frame: whoever keeps it longer than the request copies it. @public */
 export const bytes = scalar<Buffer, Pieces>('bytes')
 /** Record batches; like {@link bytes}, a view. */
 export const records = scalar<Buffer, Pieces>('records')
@@ -154,7 +156,7 @@ export function tagged<Out, In>(
 }
 
 /** The value Kafka takes for a field that has no default of its own. */
-export function zeroOf(shape: Shape): unknown {
+function zeroOf(shape: Shape): unknown {
   switch (shape.kind) {
     case 'bool':
       return false

@@ -16,7 +16,7 @@ import { type Body, StoreError } from '../../object-store/store.ts'
  *
  * Footer, 16 bytes: index length u32, CRC32C of the index u32, format version u32, magic "SCIX".
  */
-export const FOOTER_BYTES = 16
+const FOOTER_BYTES = 16
 const FOOTER_MAGIC = 0x53434958
 const INDEX_VERSION = 1
 /** Behind the node id (4 bytes) and the seq (8 bytes) in the index. */

@@ -1,6 +1,6 @@
 /** Values of any message for property tests: whatever a version can carry. */
 import fc from 'fast-check'
-import { type FieldInfo, type Fields, fieldsOf, type Message, type Shape } from './schema.ts'
+import { type FieldInfo, type Fields, fieldsOf, type Message, type Shape } from '../schema.ts'
 
 type Struct = Record<string, unknown>
 type Arbitrary = fc.Arbitrary<unknown>
