@@ -42,7 +42,7 @@ const DECIMAL_NUMBER = /^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$/
 const THROTTLED_REPLICA = /^([0-9]+:[0-9]+)?$/
 
 /** The elements of a list's value. */
-function listOf(value: string): string[] {
+export function listOf(value: string): string[] {
   const trimmed = value.trim()
   return trimmed === '' ? [] : trimmed.split(/\s*,\s*/)
 }
