@@ -96,7 +96,8 @@ export class CatchUp {
     const { applied, reader } = this
     const state = await reader.newestSnapshot(applied.seq)
     if (this.signal.aborted) throw new LogStopped()
-    if (state && state.seq > applied.seq) applied.replace(state)
+    // No own append moves the state on meanwhile: it heeds the boundary that was just read.
+    if (state) applied.replace(state)
     if (applied.seq + 1 >= boundary) return
     // Raised only after its snapshot, of which the newest two are never deleted.
     const message = `the log begins at ${boundary}, but there is no snapshot from before that`

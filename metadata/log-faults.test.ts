@@ -151,7 +151,8 @@ async function untilRead(run: Run, log: MetadataLog): Promise<void> {
   for (;;) {
     try {
       return await log.catchUp()
-    } catch {
+    } catch (error) {
+      if ((error as Error).name !== 'StoreError') throw error
       await sleep(run.clock, 50)
     }
   }

@@ -79,7 +79,10 @@ describe('append', () => {
           if (image.topicIds.has('a')) throw new RejectedProposal('topic exists')
           return [topic('a')]
         }),
-        log.append(() => [setting('half'), topic('a')]),
+        log.append(() => [setting('half', 'refused'), topic('a')]),
+        log.append(({ configs }) => {
+          return configs.get('cluster\n\nhalf') === '1' ? null : [setting('trace')]
+        }),
         log.append(() => [{ ...node, nodeId: 99 }]),
         log.append(() => null),
         log.append(() => [node]),
@@ -90,6 +93,7 @@ describe('append', () => {
       'fulfilled',
       'rejected',
       'rejected',
+      'fulfilled',
       'rejected',
       'fulfilled',
       'fulfilled',
@@ -99,7 +103,7 @@ describe('append', () => {
     })
     expect(errors).toEqual(['RejectedProposal', 'MetadataInvariantError', 'InvariantError'])
     expect([...log.image.topics.keys()]).toEqual(['a'])
-    expect(settingOf(log, 'half')).toBe('1')
+    expect([settingOf(log, 'half'), settingOf(log, 'trace')]).toEqual(['1', undefined])
     expect(log.image.nodes.get(1)?.state).toBe('draining')
   })
 

@@ -1,4 +1,4 @@
-import { assert } from '../base/assert.ts'
+import { assert, InvariantError } from '../base/assert.ts'
 import type { Timer } from '../base/clock.ts'
 import type { CatchUp } from './catch-up.ts'
 import type { LogContext } from './log-context.ts'
@@ -44,6 +44,8 @@ export class Tail {
         await this.catchUp.run()
       } catch (error) {
         if (signal.aborted) return
+        // A bug, not a fault: nothing gets better by reading again.
+        if (error instanceof InvariantError) throw error
         logger.warn('cannot follow the metadata log, will try again', { error })
       }
       if (!this.isPoked) await this.pause()
