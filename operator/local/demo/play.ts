@@ -8,6 +8,8 @@ const HEAVY_BYTES_PER_SECOND = 10 * MB
 const LIGHT_MS = 15_000
 /** How long the cluster is shown at its largest, before and after it loses a broker. */
 const LARGE_MS = 12_000
+/** How long it is shown at its smallest, at the end. */
+const SMALL_MS = 6000
 /** Growing and shrinking take less; a demo that hangs is none. */
 const SCALE_MS_MAX = 90_000
 const LOOK_MS = 200
@@ -59,6 +61,7 @@ export async function playDemo(
   if (goesOn()) reporter.change('demo: a light load again')
   load.setRate(LIGHT_BYTES_PER_SECOND)
   await until(SMALL)
+  await wait(SMALL_MS)
   if (goesOn()) reporter.change('demo: what was written is read to its end')
   load.finish()
   if (signal.aborted) {
