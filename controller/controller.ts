@@ -6,6 +6,7 @@ import type { MetadataLog } from '../metadata/log.ts'
 import type { MetadataRecord } from '../metadata/records.ts'
 import type { ObjectStore } from '../object-store/store.ts'
 import { type Move, type PlacedNode, planMoves } from './balancer.ts'
+import { forgetNode, forgettableNodes } from './forget.ts'
 import { type Liveness, NodeLiveness, type PingFailure } from './liveness.ts'
 import { type OwnedPartition, reassignFrom, succession, takeOver } from './takeover.ts'
 
@@ -272,6 +273,7 @@ export class Controller {
         this.balancedAtMs = clock.nowMs()
         await this.adoptLeftovers()
         await this.balance()
+        await this.forgetOne()
       }
       if (log.seq - this.snapshotSeq >= settings.snapshotEveryBatches) {
         this.snapshotSeq = await log.snapshot()
@@ -298,6 +300,15 @@ export class Controller {
       return sealed.size === 0 || targets.length === 0 ? [] : reassignFrom(image, sealed, targets)
     }
     if (propose(log.image).length > 0) await log.append(propose)
+  }
+
+  /** One at a time: a node may have a great many objects, and nothing is urgent about them. */
+  private async forgetOne(): Promise<void> {
+    const { log, store, logger } = this.options
+    const nodeId = forgettableNodes(log.image)[0]
+    if (nodeId === undefined) return
+    await forgetNode(log, store, nodeId)
+    logger.info('a node is forgotten, its objects are deleted', { node: nodeId })
   }
 
   private async balance(): Promise<void> {

@@ -1,10 +1,11 @@
+import { OrderGate } from '../../base/order-gate.ts'
 import type { TopicEntry } from '../../metadata/image.ts'
 import { topicSettings } from '../config/topic-config.ts'
 import type { AppendResult, AppendWaiter } from '../partition/partition.ts'
 import type { ErrorName } from '../protocol/error-codes.ts'
 import type { ProduceRequest } from '../protocol/messages/produce.ts'
 import { setLogAppendTime, validateBatches } from '../protocol/record-batch.ts'
-import type { Request } from '../request.ts'
+import type { Request, RequestChannel } from '../request.ts'
 import {
   type Broker,
   codeOf,
@@ -27,7 +28,25 @@ import { leadershipOf, whenSettled } from './leadership.ts'
 export const handleProduce: Handler = (broker, request) => {
   const body = request.body as ProduceRequest
   const task = new ProduceTask(broker, request, body)
-  whenSettled(broker, task.addresses(), () => task.append())
+  // A partition that is just opening makes a produce wait, and then those behind it on the same
+  // connection wait too: otherwise a later batch of a producer would overtake an earlier one.
+  gateOf(request.connection).run((done) => {
+    whenSettled(broker, task.addresses(), () => {
+      task.append()
+      done()
+    })
+  })
+}
+
+const gates = new WeakMap<RequestChannel, OrderGate>()
+
+function gateOf(connection: RequestChannel): OrderGate {
+  let gate = gates.get(connection)
+  if (gate === undefined) {
+    gate = new OrderGate()
+    gates.set(connection, gate)
+  }
+  return gate
 }
 
 interface PartitionOutcome {
