@@ -2,8 +2,10 @@ import { assert } from '../base/assert.ts'
 import type { MetadataBatch } from './batch.ts'
 import type { Touched } from './draft.ts'
 import { Draft } from './draft.ts'
+import { corrupt } from './framing.ts'
 import type { Image } from './image.ts'
 import { applyRecord, emptyImage } from './image.ts'
+import { metadataLogKey } from './keys.ts'
 import { NonceWindow } from './nonces.ts'
 import type { MetadataRecord } from './records.ts'
 import type { MetadataState } from './snapshot.ts'
@@ -37,11 +39,16 @@ export class AppliedState implements MetadataState {
     return this.subscribers.add(callback)
   }
 
-  /** Applies the next batch, whole or (throwing an invariant error) not at all. */
+  /** Applies the next batch, whole or (throwing StoreError `corrupt`) not at all. */
   apply(batch: Pick<MetadataBatch, 'seq' | 'nonce' | 'records'>): void {
     assert(batch.seq === this.seq + 1, `batch ${batch.seq} does not follow ${this.seq}`)
     const draft = new Draft(this.image)
-    for (const record of batch.records) applyRecord(draft, record)
+    try {
+      for (const record of batch.records) applyRecord(draft, record)
+    } catch (error) {
+      // Another node's bug, or another release's rules: going on would be on another image.
+      throw corrupt(metadataLogKey(batch.seq), 'its records cannot be applied', error)
+    }
     const touched = draft.commit()
     this.nonces.push(batch.seq, batch.nonce)
     this.subscribers.tell({ seq: batch.seq, records: batch.records, touched, reloaded: false })

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { StoreError } from '../object-store/store.ts'
+import { encodeBatch, encodeRecords } from './batch.ts'
 import { AppendUnknown, ProposalTooLarge, RejectedProposal } from './errors.ts'
 import { METADATA_LOG_PREFIX, metadataLogKey } from './keys.ts'
 import type { MetadataRecord } from './records.ts'
@@ -42,16 +43,23 @@ describe('opening', () => {
     await expect(open({ store: closed })).rejects.toThrow('no such right')
   })
 
-  test('a batch that this release cannot read stops the reader at it', async () => {
+  const impossible: MetadataRecord[] = [setting('half'), { type: 'node-gone', nodeId: 77 }]
+  const unknown = { nodeId: 0, seq: 3, nonce: Buffer.alloc(16) }
+  test.each([
+    ['that is not readable', [Buffer.alloc(100)]],
+    ['that cannot be applied', encodeBatch(unknown, [encodeRecords(impossible)])],
+  ])('a batch %s stops every reader at it', async (_what, body) => {
     const { clock, store, open } = world()
     const log = await open()
     await clock.run(log.append(() => [setting('a')]))
-    await store.putIfAbsent(metadataLogKey(3), [Buffer.alloc(100)])
+    await store.putIfAbsent(metadataLogKey(3), body)
     const confirmedAtMs = log.headConfirmedAtMs
     await clock.advanceBy(10)
     await expect(clock.run(log.catchUp())).rejects.toThrow(metadataLogKey(3))
-    expect(log.seq).toBe(2)
+    await expect(clock.run(log.append(() => [setting('b')]))).rejects.toThrow()
+    expect([log.seq, settingOf(log, 'half')]).toEqual([2, undefined])
     expect(log.headConfirmedAtMs).toBe(confirmedAtMs)
+    await expect(open()).rejects.toMatchObject({ kind: 'corrupt' })
   })
 })
 

@@ -1,4 +1,3 @@
-import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
@@ -89,11 +88,10 @@ export class MetadataLog {
   /**
    * Reads the newest snapshot and the log after it. In an empty bucket the first batch is appended,
    * with the cluster record that `firstRecords` makes; without it the image stays empty. Waits for
-   * a store in trouble; throws StoreError where waiting does not help.
+   * a store in trouble; throws StoreError where waiting does not help, and may be called again.
    */
   async open(firstRecords?: () => readonly MetadataRecord[]): Promise<void> {
-    assert(this.seq === 0, 'a metadata log is opened once')
-    await persistently(this.context, () => this.catchingUp.reload(0))
+    if (this.seq === 0) await persistently(this.context, () => this.catchingUp.reload(0))
     await persistently(this.context, () => this.catchingUp.run())
     if (this.seq > 0 || !firstRecords) return
     await this.append(({ scalars }) => (scalars.clusterId === null ? firstRecords() : null))
