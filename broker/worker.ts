@@ -110,6 +110,7 @@ export class Worker {
       producerIds: new ProducerIds(node),
       served: this.served,
     }
+    this.server?.holdAll(false)
     this.metrics.watch(node, clock, {
       connections: () => this.server?.connections.size ?? 0,
       pooledBytes: () => this.pool.bytesInUse,
@@ -182,6 +183,8 @@ export class Worker {
       logger,
     )
     const kafkaPort = await this.server.listen()
+    // Clients may come as soon as the port is there; nothing can be answered before the node is.
+    this.server.holdAll(true)
     const adminPort = await this.admin.listen(settings.adminListen.host, settings.adminListen.port)
     return { kafkaPort, adminPort }
   }
