@@ -1,13 +1,8 @@
 import { ByteReader, ByteWriter } from '../../base/byte-writer.ts'
-import { crc32c } from '../../base/crc32c.ts'
-import {
-  decodeHeader,
-  encodeHeader,
-  HEADER_BYTES,
-  type ObjectIdentity,
-  objectKind,
-} from '../../object-store/header.ts'
-import { type Body, StoreError } from '../../object-store/store.ts'
+import { corrupt, decodeFramed, encodeFramed } from '../../metadata/framing.ts'
+import { seqOfKey } from '../../metadata/keys.ts'
+import { type ObjectIdentity, objectKind } from '../../object-store/header.ts'
+import type { Body } from '../../object-store/store.ts'
 
 /**
  * One partition's part of a checkpoint. `closed` is the state of an epoch that the node has closed
@@ -22,12 +17,14 @@ export interface CheckpointEntry {
 }
 
 const VERSION = 1
+/** Far more than a node's partitions take; a lying length must not be believed. */
+const CHECKPOINT_BYTES_MAX = 0x1fff_ffe8
 
 /**
  * A node's checkpoint as of WAL seq `identity.seq`: everything that is durable up to and including
  * that object, so that recovery begins with the next one.
  *
- * Header (kind checkpoint; own: payload length u32, payload CRC32C u32), then the payload.
+ * Framed as everything in metadata/framing.ts.
  */
 export function encodeCheckpoint(
   identity: ObjectIdentity,
@@ -44,25 +41,18 @@ export function encodeCheckpoint(
     writer.varint(entry.state.length)
     writer.bytes(entry.state)
   }
-  const payload = writer.finish()
-  const own = Buffer.alloc(8)
-  own.writeUInt32BE(payload.length, 0)
-  own.writeUInt32BE(crc32c(payload), 4)
-  return [encodeHeader(objectKind.checkpoint, identity, own), payload]
+  return encodeFramed(objectKind.checkpoint, identity, writer.finish())
 }
 
 /** Reads a checkpoint. Throws StoreError `corrupt`, naming the key. */
 export function decodeCheckpoint(key: string, bytes: Buffer): CheckpointEntry[] {
-  const refuse = (why: string): never => {
-    throw new StoreError('corrupt', key, `checkpoint ${key} is not readable: ${why}`)
-  }
-  const header = decodeHeader(key, bytes)
-  if (header.kind !== objectKind.checkpoint) refuse('it is another kind of object')
-  const payload = bytes.subarray(HEADER_BYTES)
-  if (payload.length !== header.own.readUInt32BE(0)) refuse('its length differs')
-  if (crc32c(payload) !== header.own.readUInt32BE(4)) refuse('its checksum differs')
+  const { payload } = decodeFramed(key, bytes, {
+    kind: objectKind.checkpoint,
+    seq: seqOfKey(key),
+    bytesMax: CHECKPOINT_BYTES_MAX,
+  })
   const reader = new ByteReader(payload)
-  if (reader.uint8() !== VERSION) refuse('its version is unknown to this release')
+  if (reader.uint8() !== VERSION) throw corrupt(key, 'its version is unknown to this release')
   const count = reader.uint32()
   const entries: CheckpointEntry[] = []
   for (let i = 0; i < count; i++) {
