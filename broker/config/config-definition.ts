@@ -84,11 +84,8 @@ function whyNotByRule({ name, type, rule }: ConfigDefinition, value: string): st
     if (max !== undefined && number > max) return `Value must be no more than ${max}`
   }
   const elements = type === 'list' ? listOf(value) : [value]
-  if (oneOf !== undefined) {
-    if (elements.some((element) => !oneOf.includes(element))) {
-      return `String must be one of: ${oneOf.join(', ')}`
-    }
-    if (new Set(elements).size < elements.length) return 'values must not be duplicated'
+  if (oneOf !== undefined && elements.some((element) => !oneOf.includes(element))) {
+    return `String must be one of: ${oneOf.join(', ')}`
   }
   if (rule.throttledReplicas && value !== '*') {
     if (elements.every((element) => THROTTLED_REPLICA.test(element))) return null
@@ -98,7 +95,7 @@ function whyNotByRule({ name, type, rule }: ConfigDefinition, value: string): st
 }
 
 /** A value as Kafka would show it, had it read and written it. It must be valid. */
-export function shownValue({ type }: ConfigDefinition, value: string): string {
+export function shownValue({ type, rule }: ConfigDefinition, value: string): string {
   const trimmed = value.trim()
   switch (type) {
     case 'boolean':
@@ -110,7 +107,8 @@ export function shownValue({ type }: ConfigDefinition, value: string): string {
     case 'double':
       return Number.isInteger(Number(trimmed)) ? `${Number(trimmed)}.0` : String(Number(trimmed))
     case 'list':
-      return listOf(trimmed).join(',')
+      // Kafka drops what stands twice, where it knows what may stand there at all.
+      return (rule.oneOf ? [...new Set(listOf(trimmed))] : listOf(trimmed)).join(',')
     default:
       return trimmed
   }
