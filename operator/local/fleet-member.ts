@@ -47,6 +47,14 @@ export function nameOf(member: FleetMember): string {
   return `new broker (pid ${member.process.pid ?? 'none'})`
 }
 
+/** A broker answers every second; one that missed several answers hangs, or is stopped. */
+const SILENT_MS_MIN = 4000
+
+/** Whether a broker that should serve says nothing: no good place to send new clients to. */
+export function isSilent(member: FleetMember, nowMs: number): boolean {
+  return member.state === 'active' && nowMs - member.heardAtMs > SILENT_MS_MIN
+}
+
 /** The member as a candidate for removal. */
 export function candidateOf(member: FleetMember): ScaleInCandidate & { member: FleetMember } {
   const { load } = member

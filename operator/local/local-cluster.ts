@@ -6,7 +6,7 @@ import { BootstrapProxy } from './bootstrap-proxy.ts'
 import { pruneLogs } from './broker-log.ts'
 import { type BrokerProcessEvents, type Endpoint, startBrokerProcess } from './broker-process.ts'
 import { Fleet } from './fleet.ts'
-import { type FleetEvent, nameOf } from './fleet-member.ts'
+import { type FleetEvent, isSilent, nameOf } from './fleet-member.ts'
 import type { HpaSpec, HpaDecision } from './hpa.ts'
 import { hpaSpecOf } from './hpa-spec.ts'
 import { LoadPoll } from './load-poll.ts'
@@ -71,7 +71,7 @@ export class LocalCluster {
     })
     this.proxy = new BootstrapProxy({
       clock,
-      targets: () => this.fleet.active.flatMap(({ addresses }) => addresses?.kafka ?? []),
+      targets: () => this.bootstrapTargets(),
     })
   }
 
@@ -159,6 +159,15 @@ export class LocalCluster {
       }
       this.fleet.setDesired(this.initialCount)
     })
+  }
+
+  /** Brokers that serve; those that do not answer only where there is no other. */
+  private bootstrapTargets(): Endpoint[] {
+    const nowMs = this.options.clock.nowMs()
+    const { active } = this.fleet
+    const answering = active.filter((member) => !isSilent(member, nowMs))
+    const targets = answering.length > 0 ? answering : active
+    return targets.flatMap(({ addresses }) => addresses?.kafka ?? [])
   }
 
   private startBroker(storage: LocalStorage, sequence: number, events: BrokerProcessEvents) {

@@ -14,7 +14,7 @@ function memberOf(nodeId: number, rest: Partial<FleetMember> = {}): FleetMember 
     readyAtMs: 0,
     drainStartedAtMs: null,
     addresses: { nodeId, kafka: endpoint, admin: endpoint },
-    heardAtMs: 0,
+    heardAtMs: 75_000,
     deadline: null,
     load: {
       nodeId,
@@ -72,6 +72,12 @@ describe('the view', () => {
       'partitions moved 6, the last took 41 ms   * runs the controller',
       '12:00:00  1 → 3  network 100 MB/s per broker',
     ])
+  })
+
+  test('tells a broker that does not answer from one that does', () => {
+    const members = [memberOf(1), memberOf(2, { heardAtMs: 60_000 })]
+    const lines = renderView(modelOf(members), wide)
+    expect(lines.filter((line) => line.includes('silent'))).toHaveLength(1)
   })
 
   test('fits any terminal, with or without color', () => {

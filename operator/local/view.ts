@@ -1,5 +1,5 @@
 import { clip, type Paint, painter } from './ansi.ts'
-import type { FleetMember } from './fleet-member.ts'
+import { type FleetMember, isSilent } from './fleet-member.ts'
 import { duration, scaled } from './words.ts'
 
 /** What the view shows. A snapshot: the view keeps nothing. */
@@ -153,7 +153,7 @@ function brokerLine(
     .map(({ title, width, value }) => {
       const text = value(member, model.nowMs).padStart(width)
       if (title !== 'state') return text
-      return paint(member.state === 'active' ? 'green' : 'yellow', text)
+      return paint(text.includes('active') ? 'green' : 'yellow', text)
     })
     .join('')
 }
@@ -196,7 +196,8 @@ function columnsFor(width: number): Column[] {
   return columns
 }
 
-function stateWord(member: FleetMember): string {
+function stateWord(member: FleetMember, nowMs: number): string {
+  if (isSilent(member, nowMs)) return 'silent'
   if (member.state !== 'active') return member.state
   return member.load?.controller ? 'active *' : 'active'
 }
