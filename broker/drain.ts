@@ -75,11 +75,12 @@ export async function drainNode(node: DrainedNode, timeoutMs: number): Promise<v
     node.sealing = true
     node.partitions.stop()
     const sealedEnd = await node.wal.seal()
-    await log.append((image) =>
-      image.nodes.get(nodeId)?.state === 'sealed'
-        ? null
-        : [{ type: 'node-sealed', nodeId, sealedEnd }],
-    )
+    await log.append((image) => {
+      const state = image.nodes.get(nodeId)?.state
+      // Somebody was faster, and may have forgotten the node since.
+      const isOver = state === undefined || state === 'sealed'
+      return isOver ? null : [{ type: 'node-sealed', nodeId, sealedEnd }]
+    })
     const durationMs = Math.round(clock.nowMs() - startMs)
     logger.info('drained and sealed', { partitions, left, durationMs })
   } catch (error) {
