@@ -168,6 +168,8 @@ export class Controller {
       const { records } = await log.append((image) => {
         const current = image.scalars.controller
         if ((current?.term ?? 0) !== term) return null
+        const isGone = nodeId !== null && (image.nodes.get(nodeId)?.state ?? 'sealed') === 'sealed'
+        if (isGone) return null
         return [{ type: 'controller', holder: name, nodeId, term: term + 1 }]
       })
       this.heardAtMs = clock.nowMs()

@@ -85,7 +85,7 @@ export async function takeOver(
   nodeId: number,
   options: FenceOptions & { targets: () => readonly number[] },
 ): Promise<{ sealedEnd: number; partitions: number } | null> {
-  if (log.image.nodes.get(nodeId)?.state === 'sealed') return null
+  if ((log.image.nodes.get(nodeId)?.state ?? 'sealed') === 'sealed') return null
   const sealedEnd = await fenceNode(nodeId, options)
   let partitions = 0
   const { records } = await log.append((state: ImageState) => {
