@@ -73,6 +73,7 @@ export class Controller {
   private readonly takingOver = new Set<number>()
   private readonly pinging = new Set<number>()
   private timer: Timer | null = null
+  private tickDueAtMs = Number.POSITIVE_INFINITY
   /** Nobody was heard yet: whoever comes first to a cluster without controller asks at once. */
   private heardAtMs = Number.NEGATIVE_INFINITY
   private isDirty = true
@@ -117,12 +118,18 @@ export class Controller {
   private tick(): void {
     if (this.abort.signal.aborted) return
     const { clock, settings, logger } = this.options
+    const lateMs = clock.nowMs() - this.tickDueAtMs
+    if (lateMs > 0) {
+      this.liveness.excuse(lateMs)
+      this.heardAtMs += lateMs
+    }
     try {
       if (this.isHolder) this.lead()
       else this.follow()
     } catch (error) {
       logger.error('a round of the controller failed', { error })
     }
+    this.tickDueAtMs = clock.nowMs() + settings.tickMs
     this.timer = clock.after(settings.tickMs, () => this.tick())
   }
 
@@ -239,8 +246,11 @@ export class Controller {
     }
   }
 
-  private takeOverNode(nodeId: number): ReturnType<typeof takeOver> {
+  private async takeOverNode(nodeId: number): ReturnType<typeof takeOver> {
     const { log, store, clock, random } = this.options
+    // A fence ends a node that is well: not on the word of one that was replaced long ago.
+    await log.catchUp()
+    if (!this.isHolder || this.livenessOf(nodeId) !== 'dead') return null
     return takeOver(log, nodeId, {
       store,
       clock,

@@ -7,7 +7,9 @@ export type Liveness = 'alive' | 'suspect' | 'dead'
 const REFUSALS_TO_DIE = 2
 
 interface Record {
+  /** Or when it was first asked, as long as it has not answered. */
   answeredAtMs: number
+  hasAnswered: boolean
   refusals: number
 }
 
@@ -25,16 +27,25 @@ export class NodeLiveness {
 
   /** A node is going to be pinged: from the first ping on it owes answers. */
   expect(nodeId: number, nowMs: number): void {
-    if (!this.nodes.has(nodeId)) this.nodes.set(nodeId, { answeredAtMs: nowMs, refusals: 0 })
+    if (this.nodes.has(nodeId)) return
+    this.nodes.set(nodeId, { answeredAtMs: nowMs, hasAnswered: false, refusals: 0 })
   }
 
   answered(nodeId: number, nowMs: number): void {
-    this.nodes.set(nodeId, { answeredAtMs: nowMs, refusals: 0 })
+    this.nodes.set(nodeId, { answeredAtMs: nowMs, hasAnswered: true, refusals: 0 })
   }
 
   failed(nodeId: number, failure: PingFailure): void {
     const node = this.nodes.get(nodeId)
     if (node !== undefined && failure === 'refused') node.refusals++
+  }
+
+  /**
+   * This process itself did not run for `stalledMs`: what nodes answered meanwhile is still to be
+   * read, so nobody was silent. Without this a process that was paused would end all the others.
+   */
+  excuse(stalledMs: number): void {
+    for (const node of this.nodes.values()) node.answeredAtMs += stalledMs
   }
 
   forget(nodeId: number): void {
@@ -46,6 +57,7 @@ export class NodeLiveness {
     if (node === undefined) return 'suspect'
     if (node.refusals >= REFUSALS_TO_DIE) return 'dead'
     if (nowMs - node.answeredAtMs >= this.silenceMsMax) return 'dead'
-    return node.refusals > 0 ? 'suspect' : 'alive'
+    // Who was never heard gets nothing yet: a whole cluster that was killed is no cluster to move to.
+    return node.refusals > 0 || !node.hasAnswered ? 'suspect' : 'alive'
   }
 }
