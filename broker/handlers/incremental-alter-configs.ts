@@ -28,7 +28,7 @@ const DONE: Outcome = { error: null, message: null }
 const OPERATION = { set: 0, delete: 1, append: 2, subtract: 3 } as const
 const OPERATION_NAMES: readonly string[] = ['SET', 'DELETE', 'APPEND', 'SUBTRACT']
 
-/** The longest value, in characters, that Kafka takes. */
+/** The longest value that clients can be told; by appending it could grow beyond. */
 const VALUE_LENGTH_MAX = 32_767
 
 /**
@@ -153,6 +153,9 @@ function topicRecords(
     const value = valueAfter(alteration, after.get(alteration.name))
     if (value === null) after.delete(alteration.name)
     else after.set(alteration.name, value)
+    if (value === null || value.length <= VALUE_LENGTH_MAX) continue
+    const message = `The value of ${alteration.name} is beyond ${VALUE_LENGTH_MAX} characters.`
+    throw new RejectedProposal('INVALID_CONFIG', message)
   }
   const values = [...after].map(([key, value]) => ({ name: key, value }))
   const why = whyNotTopicConfigs(broker.config, values)
@@ -170,10 +173,6 @@ function valueAfter(
   before: string | undefined,
 ): string | null {
   if (configOperation === OPERATION.delete || value === null) return null
-  if (value.length > VALUE_LENGTH_MAX) {
-    const message = `The value of ${name} is longer than ${VALUE_LENGTH_MAX} characters.`
-    throw new RejectedProposal('INVALID_CONFIG', message)
-  }
   if (configOperation === OPERATION.set) return value
   const definition = TOPIC_CONFIGS.get(name)
   if (definition?.type !== 'list') {

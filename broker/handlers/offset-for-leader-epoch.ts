@@ -49,7 +49,7 @@ function answerFor(broker: Broker, asked: AskedEpoch): PartitionAnswer {
  * -1 and -1 for an epoch that is not known yet. An epoch older than all that is left ends where the
  * oldest one left begins.
  */
-function endOfEpoch(
+export function endOfEpoch(
   partition: Pick<Partition, 'leaderEpoch' | 'highWatermark' | 'state'>,
   requested: number,
 ): { leaderEpoch: number; endOffset: number } {

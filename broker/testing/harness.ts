@@ -11,7 +11,7 @@ import { FetchSessions } from '../handlers/fetch-sessions.ts'
 import { handlers, servedApis } from '../handlers/index.ts'
 import { Node, type NodeSettings, whenServing } from '../node.ts'
 import { ProducerIds } from '../producer-ids.ts'
-import { allApis, type AnyApi, type Api } from '../protocol/api-keys.ts'
+import { allApis, type AnyApi, type Api, apis } from '../protocol/api-keys.ts'
 import { codecOf, encodeToBuffer } from '../protocol/codec.ts'
 import { decodeResponseHeader, responseHeaderVersion } from '../protocol/response-header.ts'
 import type { Fields, StructIn, StructOut } from '../protocol/schema.ts'
@@ -24,7 +24,8 @@ const FRAME_SIZE_BYTES = 4
 
 const SETTINGS: NodeSettings = {
   wal: { ...DEFAULT_WAL_SETTINGS, lingerMsMax: 5 },
-  controller: { ...DEFAULT_CONTROLLER_SETTINGS, tickMs: 50 },
+  // Nothing moves but by a test's own wish.
+  controller: { ...DEFAULT_CONTROLLER_SETTINGS, tickMs: 50, movesPerTickMax: 0 },
   tailCacheBytes: 16 * 1024 * 1024,
   coldCacheBytes: 16 * 1024 * 1024,
   staleMsMax: 10_000,
@@ -166,4 +167,44 @@ function decodeAnswer<Req extends Fields, Res extends Fields>(
   const headerVersion = responseHeaderVersion(api.response, version)
   const { bodyPosition } = decodeResponseHeader(answer, headerVersion, FRAME_SIZE_BYTES)
   return codecOf(api.response, version).decode(answer, bodyPosition)
+}
+
+/** A batch sent to partition `index` of the topic named so, acknowledged; resolves to its outcome. */
+export async function produce(
+  client: TestBroker,
+  topic: string,
+  index: number,
+  records: Buffer,
+): Promise<{ errorCode: number; baseOffset: number }> {
+  const response = await client.call(apis.produce, 9, {
+    transactionalId: null,
+    acks: -1,
+    timeoutMs: 1000,
+    topicData: [{ name: topic, partitionData: [{ index, records }] }],
+  })
+  const outcome = response.responses[0]?.partitionResponses[0]
+  if (outcome === undefined) throw new Error('the produce response says nothing')
+  return outcome
+}
+
+/** Creates a topic with its partitions at these nodes; without `owners` it has one, anywhere. */
+export async function createTopic(
+  client: TestBroker,
+  name: string,
+  owners: readonly number[] = [],
+): Promise<void> {
+  const { topics } = await client.call(apis.createTopics, 7, {
+    topics: [
+      {
+        name,
+        numPartitions: -1,
+        replicationFactor: -1,
+        assignments: owners.map((nodeId, partitionIndex) => {
+          return { partitionIndex, brokerIds: [nodeId] }
+        }),
+        configs: [],
+      },
+    ],
+  })
+  if (topics[0]?.errorCode !== 0) throw new Error(`no topic: ${topics[0]?.errorMessage}`)
 }
