@@ -9,6 +9,8 @@ const POOLED_BYTES_MIN = 16 * 1024
  */
 export class SharedBytes {
   readonly buffer: Buffer
+  /** How often the tail cache keeps a view of it; the cache's own, see there. */
+  cachedViews = 0
   private owners = 1
   private readonly pool: BufferPool
 

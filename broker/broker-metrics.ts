@@ -16,7 +16,7 @@ export class BrokerMetrics {
   readonly registry = new Metrics()
   private readonly stage = this.registry.histogram(
     'streamcluster_produce_stage_seconds',
-    'Time of a produce in each stage: append (received to queued), wal_wait (first byte of a log ' +
+    'Time of a produce in each stage: wal_wait (first byte of a log ' +
       'object to its PUT), wal_put (the PUT), total (received to answered).',
     'stage',
   )

@@ -13,7 +13,6 @@ export interface CachedRun {
   /** One view per batch, and who owns the memory under each. */
   readonly pieces: readonly Buffer[]
   readonly frames: readonly SharedBytes[]
-  readonly costBytes: number
 }
 
 /** The newest runs of one partition, oldest first, without gaps up to the high watermark. */
@@ -61,7 +60,10 @@ export class CachedRuns {
   }
 }
 
-/** What the newest data of all partitions may take of a node's memory; first in, first out. */
+/**
+ * What the newest data of all partitions may take of a node's memory; first in, first out. A view
+ * pins the whole frame it lies in, so a frame counts whole for as long as one view of it is kept.
+ */
 export class TailCache {
   bytes = 0
   private queue: (CachedRun | null)[] = []
@@ -82,8 +84,6 @@ export class TailCache {
   ): void {
     const first = batches[0] as BatchMeta
     const last = batches[batches.length - 1] as BatchMeta
-    let costBytes = batches.length * BATCH_OVERHEAD_BYTES
-    for (const piece of pieces) costBytes += piece.length
     const run: CachedRun = {
       owner,
       baseOffset: first.baseOffset,
@@ -91,12 +91,15 @@ export class TailCache {
       batches,
       pieces,
       frames,
-      costBytes,
     }
     owner.push(run)
     this.queue.push(run)
     this.live.add(run)
-    this.bytes += costBytes
+    this.bytes += batches.length * BATCH_OVERHEAD_BYTES
+    for (const frame of frames) {
+      if (frame.cachedViews === 0) this.bytes += frame.buffer.length
+      frame.cachedViews++
+    }
     while (this.bytes > this.bytesMax) this.dropOldest()
   }
 
@@ -124,7 +127,11 @@ export class TailCache {
 
   private forget(run: CachedRun): void {
     this.live.delete(run)
-    this.bytes -= run.costBytes
-    for (const frame of run.frames) frame.release()
+    this.bytes -= run.batches.length * BATCH_OVERHEAD_BYTES
+    for (const frame of run.frames) {
+      frame.cachedViews--
+      if (frame.cachedViews === 0) this.bytes -= frame.buffer.length
+      frame.release()
+    }
   }
 }
