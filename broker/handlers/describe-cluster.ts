@@ -6,21 +6,21 @@ import type { ErrorName } from '../protocol/error-codes.ts'
 import type { Request } from '../request.ts'
 import { CLUSTER_OPERATIONS } from './authorized-operations.ts'
 import { answering, type Broker, codeOf } from './context.ts'
+import { controllerIdFor } from './controller-id.ts'
 
 const endpointType = { brokers: 1, controllers: 2 } as const
 
 /**
  * DescribeCluster: v0-2.
  *
- * Differs from Kafka: the controller is the node that runs it; where the operator does, which is no
- * node, any broker will do and this one is named. There are no controllers with endpoints of their
+ * Differs from Kafka: any broker does what a controller is asked for; see controller-id.ts. There are no controllers with endpoints of their
  * own. A node that is sealed, but has data in use, is what comes next to a fenced broker.
  *
  * v1: KIP-919, brokers or controllers. v2: KIP-1073, fenced brokers.
  */
 export const handleDescribeCluster = answering(
   (broker: Broker, body: DescribeClusterRequest, request: Request): DescribeClusterResponse => {
-    const { image, nodeId } = broker.node
+    const { image } = broker.node
     const clusterId = image.scalars.clusterId ?? ''
     if (body.endpointType !== endpointType.brokers) {
       const { error, errorMessage } = refusalOf(body.endpointType, request.version)
@@ -36,7 +36,7 @@ export const handleDescribeCluster = answering(
     return {
       errorCode: 0,
       clusterId,
-      controllerId: image.scalars.controller?.nodeId ?? nodeId,
+      controllerId: controllerIdFor(broker),
       brokers,
       ...(body.includeClusterAuthorizedOperations && {
         clusterAuthorizedOperations: CLUSTER_OPERATIONS,

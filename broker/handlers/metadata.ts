@@ -2,7 +2,9 @@ import type { TopicEntry } from '../../metadata/image.ts'
 import type { ErrorName } from '../protocol/error-codes.ts'
 import type { MetadataRequest, MetadataResponse } from '../protocol/messages/metadata.ts'
 import type { Request } from '../request.ts'
+import { CLUSTER_OPERATIONS, TOPIC_OPERATIONS } from './authorized-operations.ts'
 import { answering, type Broker, codeOf, ZERO_UUID } from './context.ts'
+import { controllerIdFor } from './controller-id.ts'
 import { createTopic, whyNotTopicName } from './topic-creation.ts'
 import { isInternalTopic } from './topic-names.ts'
 
@@ -15,7 +17,8 @@ type TopicAnswer = MetadataResponse['topics'][number]
  * whatever replication factor was asked for, since the copies are the bucket's business. While a
  * partition moves it names the next owner: no partition is ever leaderless.
  *
- * v4: auto creation can be refused. v10: topic ids (v12: asking by id). v13: a top-level error.
+ * v4: auto creation can be refused. v8: KIP-430, what is authorized, which is everything as yet.
+ * v10: topic ids (v12: asking by id). v13: a top-level error.
  */
 export const handleMetadata = answering(
   async (broker: Broker, body: MetadataRequest, request: Request): Promise<MetadataResponse> => {
@@ -30,17 +33,23 @@ export const handleMetadata = answering(
         else topics.push(await describeByName(broker, name ?? '', body.allowAutoTopicCreation))
       }
     }
-    const controller = image.scalars.controller?.nodeId
     return {
       throttleTimeMs: 0,
       brokers: livingBrokers(broker),
       clusterId: image.scalars.clusterId,
-      controllerId: controller ?? broker.node.nodeId,
-      topics,
+      controllerId: controllerIdFor(broker),
+      topics: body.includeTopicAuthorizedOperations ? topics.map(withOperations) : topics,
+      ...(body.includeClusterAuthorizedOperations && {
+        clusterAuthorizedOperations: CLUSTER_OPERATIONS,
+      }),
       errorCode: 0,
     }
   },
 )
+
+function withOperations(topic: TopicAnswer): TopicAnswer {
+  return topic.errorCode === 0 ? { ...topic, topicAuthorizedOperations: TOPIC_OPERATIONS } : topic
+}
 
 /** Every node that clients may talk to. */
 function livingBrokers(broker: Broker): MetadataResponse['brokers'] {

@@ -193,16 +193,8 @@ test('the end of an epoch is where the next one that wrote anything began', asyn
         { topic: 'epochs', partitions: [{ partition: 0, currentLeaderEpoch, leaderEpoch }] },
       ],
     })
-    const {
-      errorCode,
-      leaderEpoch: found,
-      endOffset,
-    } = topics[0]?.partitions[0] as {
-      errorCode: number
-      leaderEpoch: number
-      endOffset: number
-    }
-    return [errorName(errorCode), found, endOffset]
+    const answer = topics[0]?.partitions[0]
+    return [errorName(answer?.errorCode ?? 0), answer?.leaderEpoch, answer?.endOffset]
   }
   expect(await endOf(0)).toEqual(['NONE', 0, 2])
   expect(await endOf(1)).toEqual(['NONE', 0, 2])
