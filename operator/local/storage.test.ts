@@ -10,7 +10,7 @@ function storageOf(storage: object, data: string | null = null) {
     metadata: { name: 'dev' },
     spec: { storage },
   })
-  const result = localStorageOf(cluster, { data, workingFolder: '/home/me/work' })
+  const result = localStorageOf(cluster, { data, workingFolder: '/srv/work' })
   if (!result.ok) throw new Error(result.message)
   return result.storage
 }
@@ -18,10 +18,10 @@ function storageOf(storage: object, data: string | null = null) {
 describe('storage of a local run', () => {
   test('a volume is a folder, relative to the working folder', () => {
     expect(storageOf({ volume: { path: './data' } })).toEqual({
-      storeUrl: 'file:///home/me/work/data/bucket',
-      description: '/home/me/work/data',
-      logFolder: '/home/me/work/data/logs',
-      lockFolder: '/home/me/work/data/lock',
+      storeUrl: 'file:///srv/work/data/bucket',
+      description: '/srv/work/data',
+      logFolder: '/srv/work/data/logs',
+      lockFolder: '/srv/work/data/lock',
     })
   })
 
