@@ -13,8 +13,9 @@ const endpointType = { brokers: 1, controllers: 2 } as const
 /**
  * DescribeCluster: v0-2.
  *
- * Differs from Kafka: any broker does what a controller is asked for; see controller-id.ts. There are no controllers with endpoints of their
- * own. A node that is sealed, but has data in use, is what comes next to a fenced broker.
+ * Differs from Kafka: any broker does what a controller is asked for; see controller-id.ts. There
+ * are no controllers with endpoints of their own. A node that is sealed, but has data in use, is
+ * what comes next to a fenced broker.
  *
  * v1: KIP-919, brokers or controllers. v2: KIP-1073, fenced brokers.
  */
