@@ -153,9 +153,12 @@ class PendingScan {
     try {
       const wishes = new Set(this.wishes.keys())
       const result = await scanNode(store, { nodeId, sealedEnd: this.sealedEnd, wishes })
-      if (result.outcome === 'start-over') throw new Error(`reading again: ${result.why}`)
+      const isStale = result.outcome === 'start-over'
+      // A living node whose log is being ended: the image is about to say so, and where.
+      if (isStale && this.sealedEnd !== null) throw new Error(`reading again: ${result.why}`)
       for (const [id, waiters] of this.wishes) {
-        for (const { resolve } of waiters) resolve(result.found.get(id) ?? null)
+        const found = isStale ? null : (result.found.get(id) ?? null)
+        for (const { resolve } of waiters) resolve(found)
       }
     } catch (error) {
       for (const waiters of this.wishes.values()) {
