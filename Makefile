@@ -7,8 +7,6 @@ NODE := node_modules/.bin/node
 INSTALLED := node_modules/.installed
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-PORT ?= 9092
-DATA ?= ./data
 FILE ?= examples/streamcluster.yaml
 
 # Programs get these as arguments. In the environment, where make would put them too, names this
@@ -36,7 +34,7 @@ $(RUNNING): $(INSTALLED) always
 	@$(call needs,operator/local/main.ts)
 	@mkdir -p .cache && touch $@
 	@MAKE_RUNNING=$@ exec $(NODE) --import '$(CURDIR)/scripts/heed-make.ts' operator/local/main.ts \
-		--port '$(PORT)' --data '$(DATA)' --file '$(FILE)' $(ARGS)
+		$(if $(PORT),--port '$(PORT)') $(if $(DATA),--data '$(DATA)') --file '$(FILE)' $(ARGS)
 
 .PHONY: demo
 demo: $(INSTALLED) ## Show a cluster under load growing, shrinking, and losing a broker

@@ -5,6 +5,11 @@ export interface PlacedPartition {
   readonly bytesPerSecond: number
   /** Whether it may move now: its owner has checkpointed it (R8). */
   readonly movable: boolean
+  /**
+   * Whether it has stayed where it is for a while. Others move only when counts leave no choice: so
+   * noise moves nothing twice, and what somebody moved by hand stays there.
+   */
+  readonly rested: boolean
 }
 
 export interface PlacedNode {
@@ -57,6 +62,7 @@ export function planMoves(nodes: readonly PlacedNode[], movesMax: number): Move[
     source.load -= chosen.bytesPerSecond
     target.count++
     target.load += chosen.bytesPerSecond
+    target.partitions.push({ ...chosen, rested: false, movable: false })
     const { topicId, partition } = chosen
     moves.push({ topicId, partition, source: source.nodeId, target: target.nodeId })
   }
@@ -112,7 +118,8 @@ function evenCounts(active: Bin[], moves: Move[], movesMax: number, move: MoveFu
     // Alternating between light and heavy ones would need foresight; the share of load that the
     // target lacks is what the partition should carry.
     const wantedLoad = Math.max(0, (source.load - target.load) / (source.count - target.count))
-    const chosen = nearest(source.partitions, wantedLoad)
+    const rested = source.partitions.filter((partition) => partition.rested)
+    const chosen = nearest(rested, wantedLoad) ?? nearest(source.partitions, wantedLoad)
     if (chosen === null) stuck.add(source)
     else move(source, target, chosen)
   }
@@ -131,7 +138,9 @@ function nearest(partitions: readonly PlacedPartition[], load: number): PlacedPa
 function evenLoads(active: Bin[], moves: Move[], movesMax: number, move: MoveFunction): void {
   const mean = active.reduce((sum, { load }) => sum + load, 0) / active.length
   const slack = Math.max(LOAD_SLACK_BYTES_PER_SECOND, mean * LOAD_SLACK_RATIO)
-  while (moves.length < movesMax) {
+  const countMean = active.reduce((sum, { count }) => sum + count, 0) / active.length
+  const countSlack = Math.max(1, countMean * COUNT_SLACK_RATIO)
+  while (moves.length + 2 <= movesMax) {
     let source = active[0] as Bin
     let target = active[0] as Bin
     for (const bin of active) {
@@ -139,12 +148,26 @@ function evenLoads(active: Bin[], moves: Move[], movesMax: number, move: MoveFun
       if (bin.load < target.load) target = bin
     }
     if (source.load - mean <= slack) return
-    // Half the difference evens them out; a partition of the whole difference would only swap them.
+    // Half the difference evens them out; all of it would only swap them.
     const gap = source.load - target.load
-    const chosen = nearest(source.partitions, gap / 2)
-    if (chosen === null || chosen.bytesPerSecond <= 0 || chosen.bytesPerSecond >= gap) return
-    move(source, target, chosen)
+    const heavy = nearest(restedOf(source), gap / 2)
+    if (heavy === null || heavy.bytesPerSecond <= 0 || heavy.bytesPerSecond >= gap) return
+    // Counts that were even must stay so: otherwise the next round would move it back.
+    const keepsCounts =
+      target.count + 1 - countMean <= countSlack && countMean - source.count + 1 <= countSlack
+    if (keepsCounts) {
+      move(source, target, heavy)
+      continue
+    }
+    const light = nearest(restedOf(target), Math.max(0, heavy.bytesPerSecond - gap / 2))
+    if (light === null || light.bytesPerSecond >= heavy.bytesPerSecond) return
+    move(source, target, heavy)
+    move(target, source, light)
   }
+}
+
+function restedOf(bin: Bin): PlacedPartition[] {
+  return bin.partitions.filter(({ rested }) => rested)
 }
 
 /**

@@ -13,6 +13,9 @@ import { type OwnedPartition, reassignFrom, succession, takeOver } from './takeo
 /** Measured loads are looked at this often; changes of nodes and partitions at once. */
 const BALANCE_EVERY_MS = 5_000
 
+/** A partition that changed its owner is left alone for so long, unless counts leave no choice. */
+const REST_MS = 60_000
+
 /** What a node says of itself when it is pinged. */
 export interface PingReply {
   readonly nodeId: number
@@ -77,6 +80,8 @@ export class Controller {
   /** Nobody was heard yet: whoever comes first to a cluster without controller asks at once. */
   private heardAtMs = Number.NEGATIVE_INFINITY
   private isDirty = true
+  /** When partitions last changed their owner, for as long as they rest from it. */
+  private readonly movedAtMs = new Map<string, number>()
   private balancedAtMs = Number.NEGATIVE_INFINITY
   private isAsking = false
   private isAppending = false
@@ -97,8 +102,19 @@ export class Controller {
       if (touched === 'all' || touched.nodes.size > 0 || touched.partitions.size > 0) {
         this.isDirty = true
       }
+      if (touched !== 'all') this.noteMoves(touched.partitions)
     })
     this.tick()
+  }
+
+  private noteMoves(touched: ReadonlyMap<string, ReadonlySet<number>>): void {
+    const { log, clock } = this.options
+    for (const [topicId, partitions] of touched) {
+      for (const partition of partitions) {
+        const from = log.image.topics.get(topicId)?.partitions[partition]?.from ?? []
+        if (from.length > 0) this.movedAtMs.set(`${topicId}/${partition}`, clock.nowMs())
+      }
+    }
   }
 
   stop(): void {
@@ -325,6 +341,10 @@ export class Controller {
 
   private async balance(): Promise<void> {
     const { log, settings, logger } = this.options
+    const restedBeforeMs = this.options.clock.nowMs() - REST_MS
+    for (const [id, atMs] of this.movedAtMs) {
+      if (atMs < restedBeforeMs) this.movedAtMs.delete(id)
+    }
     const moves = planMoves(this.placedNodes(), settings.movesPerTickMax)
     if (moves.length === 0) return
     const { records } = await log.append((image) => this.moveRecords(image, moves))
@@ -363,6 +383,7 @@ export class Controller {
           partition,
           bytesPerSecond: loads?.[`${topicId}/${partition}`] ?? 0,
           movable: ownership.from.length === 0,
+          rested: !this.movedAtMs.has(`${topicId}/${partition}`),
         })
       })
     }

@@ -22,7 +22,8 @@ const HELP = `Runs the StreamCluster of a file on this machine, without Kubernet
 
   --file   FILE   the resource (default ${FILE_DEFAULT})
   --port   PORT   where clients bootstrap, instead of the listener's port; 0 is any free one
-  --data   DATA   the folder to keep data in, instead of the path of spec.storage.volume
+  --data   DATA   the folder to keep data in, instead of the path of spec.storage.volume;
+                  or s3://bucket/prefix, with the usual AWS variables
   --help          this text
 
 FILE, PORT and DATA may come from the environment as well. Ctrl-C drains and ends; twice ends at

@@ -32,6 +32,12 @@ describe('storage of a local run', () => {
     expect(decodeURIComponent(new URL(storeUrl).pathname)).toBe(`${folder}/bucket`)
   })
 
+  test('DATA may be a bucket, whatever the file names', () => {
+    const url = 's3://orders/prod'
+    expect(storageOf({ volume: { path: './data' } }, url)).toMatchObject({ storeUrl: url })
+    expect(storageOf({ s3: { bucket: 'other' } }, url)).toMatchObject({ description: url })
+  })
+
   interface S3 {
     bucket: string
     prefix?: string

@@ -21,21 +21,23 @@ export type LocalStorageResult =
 /**
  * What `spec.storage` means on this machine. A folder holds the objects in `bucket/`, apart from
  * logs and lock, so that `bucket/` is the cluster and nothing else and can be copied as it is.
- * `data`, if given, takes the place of the volume's path.
+ * `data`, if given, takes the place of the volume's path, or of the whole storage where it is a URL
+ * such as s3://bucket/prefix.
  */
 export function localStorageOf(
   cluster: StreamCluster,
   options: { readonly data: string | null; readonly workingFolder: string },
 ): LocalStorageResult {
   const { s3, volume } = cluster.spec.storage
-  if (s3 !== undefined) {
-    const storeUrl = s3Url(s3)
+  const isUrl = options.data?.startsWith('s3://') ?? false
+  if (isUrl || s3 !== undefined) {
+    const storeUrl = isUrl || s3 === undefined ? String(options.data) : s3Url(s3)
     const key = createHash('sha256').update(storeUrl).digest('hex').slice(0, 16)
     return {
       ok: true,
       storage: {
         storeUrl,
-        description: `s3://${s3.bucket}${s3.prefix ? `/${s3.prefix}` : ''}`,
+        description: storeUrl.replace(/\?.*$/, ''),
         logFolder: resolve(options.workingFolder, '.cache', 'logs', cluster.metadata.name),
         lockFolder: join(tmpdir(), `streamcluster-${key}.lock`),
       },

@@ -1,0 +1,122 @@
+import { describe, expect, test } from '@jest/globals'
+import { seededRandom } from '../base/random.ts'
+import { type Move, type PlacedNode, type PlacedPartition, planMoves, spread } from './balancer.ts'
+
+const MEBIBYTE = 1024 * 1024
+
+function partitionsOf(loads: readonly number[], topicId = 't'): PlacedPartition[] {
+  return loads.map((bytesPerSecond, partition) => ({
+    topicId,
+    partition,
+    bytesPerSecond,
+    movable: true,
+    rested: true,
+  }))
+}
+
+function node(nodeId: number, partitions: PlacedPartition[], draining = false): PlacedNode {
+  return { nodeId, draining, partitions }
+}
+
+/** The nodes after `moves`, with every partition free to move again. */
+function after(nodes: readonly PlacedNode[], moves: readonly Move[]): PlacedNode[] {
+  const placed = new Map(nodes.map((each) => [each.nodeId, [...each.partitions]]))
+  for (const { topicId, partition, source, target } of moves) {
+    const from = placed.get(source) ?? []
+    const at = from.findIndex((each) => each.topicId === topicId && each.partition === partition)
+    expect(at).toBeGreaterThanOrEqual(0)
+    const [moved] = from.splice(at, 1)
+    if (moved) placed.get(target)?.push(moved)
+  }
+  return nodes.map((each) => ({ ...each, partitions: placed.get(each.nodeId) ?? [] }))
+}
+
+function randomNodes(seed: number): PlacedNode[] {
+  const random = seededRandom(seed)
+  const nodes: PlacedNode[] = []
+  for (let nodeId = 1; nodeId <= 2 + random.below(6); nodeId++) {
+    const loads = Array.from({ length: random.below(40) }, () => random.below(8 * MEBIBYTE))
+    nodes.push(node(nodeId, partitionsOf(loads, `t${nodeId}`)))
+  }
+  return nodes
+}
+
+describe('planMoves', () => {
+  test('gives a new node its share', () => {
+    const nodes = [node(1, partitionsOf(Array(12).fill(0))), node(2, [])]
+    const counts = after(nodes, planMoves(nodes, 100)).map(({ partitions }) => partitions.length)
+    expect(Math.abs((counts[0] ?? 0) - (counts[1] ?? 0))).toBeLessThanOrEqual(2)
+  })
+
+  test('empties a draining node, and gives it nothing', () => {
+    const nodes = [node(1, partitionsOf([1, 2, 3]), true), node(2, []), node(3, [])]
+    const moves = planMoves(nodes, 100)
+    expect(moves.map(({ source }) => source)).toEqual([1, 1, 1])
+    expect(after(nodes, moves)[0]?.partitions).toEqual([])
+  })
+
+  test('moves nothing that may not move', () => {
+    const stuck = partitionsOf([1, 2, 3, 4]).map((each) => ({ ...each, movable: false }))
+    expect(planMoves([node(1, stuck), node(2, [])], 100)).toEqual([])
+  })
+
+  test('what it has arranged it leaves alone, whatever the loads', () => {
+    for (let seed = 0; seed < 200; seed++) {
+      const nodes = randomNodes(seed)
+      let arranged = after(nodes, planMoves(nodes, 10_000))
+      // Nothing moves twice within one plan, so very uneven loads may take a few rounds.
+      for (let round = 0; round < 20; round++) {
+        arranged = after(arranged, planMoves(arranged, 10_000))
+      }
+      expect({ seed, moves: planMoves(arranged, 10_000) }).toEqual({ seed, moves: [] })
+    }
+  })
+
+  test('does not depend on the order of its input', () => {
+    for (let seed = 0; seed < 50; seed++) {
+      const nodes = randomNodes(seed)
+      const turned = [...nodes]
+        .reverse()
+        .map((each) => ({ ...each, partitions: [...each.partitions].reverse() }))
+      expect(after(turned, planMoves(turned, 50)).reverse().map(names)).toEqual(
+        after(nodes, planMoves(nodes, 50)).map(names),
+      )
+    }
+  })
+
+  test('evens measured loads while counts stay even', () => {
+    const hot = partitionsOf(Array(6).fill(4 * MEBIBYTE), 'hot')
+    const cold = partitionsOf(Array(6).fill(0), 'cold')
+    const nodes = [node(1, hot), node(2, cold)]
+    const arranged = after(nodes, planMoves(nodes, 100))
+    const loads = arranged.map(({ partitions }) =>
+      partitions.reduce((sum, { bytesPerSecond }) => sum + bytesPerSecond, 0),
+    )
+    expect(Math.max(...loads)).toBeLessThanOrEqual(16 * MEBIBYTE)
+    const counts = arranged.map(({ partitions }) => partitions.length)
+    expect(Math.max(...counts)).toBeLessThanOrEqual(7)
+  })
+
+  test('what moved lately stays where it is while others can move instead', () => {
+    const lately = partitionsOf([1, 1, 1], 'lately').map((each) => ({ ...each, rested: false }))
+    const nodes = [node(1, [...lately, ...partitionsOf([1, 1, 1, 1, 1], 'old')]), node(2, [])]
+    const moves = planMoves(nodes, 100)
+    expect(moves.length).toBeGreaterThan(0)
+    expect(moves.filter(({ topicId }) => topicId === 'lately')).toEqual([])
+  })
+})
+
+function names({ partitions }: PlacedNode): string[] {
+  return partitions.map(({ topicId, partition }) => `${topicId}/${partition}`).sort()
+}
+
+test('spread evens out what nodes own', () => {
+  const targets = spread(10, [
+    { nodeId: 1, count: 8 },
+    { nodeId: 2, count: 0 },
+    { nodeId: 3, count: 3 },
+  ])
+  expect(targets.filter((target) => target === 1).length).toBe(0)
+  expect(targets.filter((target) => target === 2).length).toBeGreaterThanOrEqual(6)
+  expect(spread(3, [])).toEqual([])
+})
