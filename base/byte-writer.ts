@@ -1,3 +1,5 @@
+import { assert } from './assert.ts'
+
 /** A growing buffer with the few encodings that our own formats use (docs/bucket-format.md). */
 export class ByteWriter {
   private buffer: Buffer
@@ -39,22 +41,31 @@ export class ByteWriter {
     this.uint32(value % 0x1_0000_0000)
   }
 
-  /** Any integer between -(2^53) and 2^53: zigzag, then seven bits a byte, low bits first. */
+  /**
+   * Any safe integer: zigzag, then seven bits a byte, low bits first. The sign never meets the other
+   * bits in one number, which would have 54 bits then: more than a number holds.
+   */
   varint(value: number): void {
-    let rest = value < 0 ? -value * 2 - 1 : value * 2
+    const magnitude = value < 0 ? -(value + 1) : value
+    const low = (magnitude % 0x40) * 2 + (value < 0 ? 1 : 0)
+    let rest = Math.floor(magnitude / 0x40)
+    if (rest === 0) {
+      this.uint8(low)
+      return
+    }
+    this.uint8(low + 0x80)
     while (rest >= 0x80) {
-      const position = this.reserve(1)
-      this.buffer[position] = (rest % 0x80) + 0x80
+      this.uint8((rest % 0x80) + 0x80)
       rest = Math.floor(rest / 0x80)
     }
-    const position = this.reserve(1)
-    this.buffer[position] = rest
+    this.uint8(rest)
   }
 
   /** A 16-byte UUID given in its 22-character base64url form. */
   uuid(value: string): void {
     const position = this.reserve(16)
-    this.buffer.write(value, position, 16, 'base64url')
+    const written = this.buffer.write(value, position, 16, 'base64url')
+    assert(written === 16, `'${value}' is no UUID`)
   }
 
   bytes(value: Uint8Array): void {
@@ -89,7 +100,8 @@ export class ByteReader {
 
   private advance(bytes: number): number {
     const position = this.position
-    if (position + bytes > this.buffer.length) throw new RangeError('the bytes end too early')
+    const isInside = bytes >= 0 && position + bytes <= this.buffer.length
+    if (!isInside) throw new RangeError('the bytes end too early')
     this.position = position + bytes
     return position
   }
@@ -111,16 +123,16 @@ export class ByteReader {
   }
 
   varint(): number {
-    let value = 0
-    let factor = 1
-    for (;;) {
-      const byte = this.uint8()
-      value += (byte & 0x7f) * factor
-      if (byte < 0x80) break
-      factor *= 0x80
-      if (factor > 2 ** 56) throw new RangeError('a number is too long')
+    const first = this.uint8()
+    let magnitude = (first & 0x7f) >>> 1
+    let factor = 0x40
+    for (let byte = first; byte >= 0x80; factor *= 0x80) {
+      if (factor > 2 ** 48) throw new RangeError('a number is too long')
+      byte = this.uint8()
+      magnitude += (byte & 0x7f) * factor
     }
-    return value % 2 === 1 ? -(value + 1) / 2 : value / 2
+    if (magnitude > Number.MAX_SAFE_INTEGER) throw new RangeError('a number is too large')
+    return first % 2 === 1 ? -magnitude - 1 : magnitude
   }
 
   uuid(): string {

@@ -16,12 +16,15 @@ export interface Clock {
   after(delayMs: number, callback: () => void): Timer
 }
 
-/** The machine's own clock. Its timers do not keep the process alive on their own. */
+/** Node takes a longer delay for none at all, and fires at once. */
+const DELAY_MS_MAX = 2 ** 31 - 1
+
+/** The machine's own clock. Delays of more than 24 days count as that. */
 export const systemClock: Clock = {
   nowMs: () => performance.now(),
   wallMs: () => Date.now(),
   after(delayMs, callback) {
-    const handle = setTimeout(callback, delayMs)
+    const handle = setTimeout(callback, Math.min(delayMs, DELAY_MS_MAX))
     return { cancel: () => clearTimeout(handle) }
   },
 }

@@ -15,8 +15,11 @@ export interface Logger {
 
 const RANK: Record<LogLevel, number> = { debug: 0, info: 1, warn: 2, error: 3 }
 
+/** A chain of causes longer than this is a circle. */
+const CAUSES_MAX = 8
+
 /** Errors become their message, code and cause, so that one line tells the whole story. */
-function plain(value: unknown): unknown {
+function plain(value: unknown, depth = 0): unknown {
   if (!(value instanceof Error) && !(typeof value === 'object' && value && 'stack' in value)) {
     return value
   }
@@ -25,8 +28,21 @@ function plain(value: unknown): unknown {
     message: error.message,
     ...(error.code !== undefined && { code: error.code }),
     ...(error.kind !== undefined && { kind: error.kind }),
-    ...(error.cause !== undefined && { cause: plain(error.cause) }),
+    ...(error.cause !== undefined &&
+      depth < CAUSES_MAX && { cause: plain(error.cause, depth + 1) }),
     ...(error.name === 'InvariantError' && { stack: error.stack }),
+  }
+}
+
+/** Logging happens where errors are dealt with: it must not add one of its own. */
+function lineOf(entry: LogFields): string {
+  try {
+    return JSON.stringify(entry, (_name, value: unknown) =>
+      typeof value === 'bigint' ? value.toString() : value,
+    )
+  } catch (error) {
+    const { time, level, message } = entry
+    return JSON.stringify({ time, level, message, unprintable: String(error) })
   }
 }
 
@@ -48,7 +64,7 @@ export function jsonLogger(options: {
     for (const source of [base, fields ?? {}]) {
       for (const [name, value] of Object.entries(source)) entry[name] = plain(value)
     }
-    options.write(JSON.stringify(entry))
+    options.write(lineOf(entry))
   }
   return {
     debug: (message, fields) => line('debug', message, fields),
