@@ -47,7 +47,10 @@ interface PutInFlight {
 }
 
 export interface WalObserver {
-  /** A PUT was answered. `waitMs`: first byte to PUT; `putMs`: PUT to its answer. */
+  /**
+   * A PUT was answered, and what that made durable is acknowledged. `waitMs`: first byte to PUT;
+   * `putMs`: PUT to its answer.
+   */
   objectDurable(
     seq: number,
     measured: { bytes: number; indexBytes: number; waitMs: number; putMs: number },
@@ -96,6 +99,10 @@ export class WalWriter {
   private readonly options: WalWriterOptions
 
   constructor(options: WalWriterOptions) {
+    const { lingerMsMax, objectBytesTarget, putsInFlightMax } = options.settings
+    assert(lingerMsMax >= 0, 'nothing lingers less than not at all')
+    // An object of nothing would always be full, and be written again and again.
+    assert(objectBytesTarget > 0 && putsInFlightMax > 0, 'objects have bytes, and may be written')
     this.options = options
   }
 
@@ -181,13 +188,15 @@ export class WalWriter {
         return
       }
       put.done = true
+      const putMs = clock.nowMs() - measured.startMs
+      this.acknowledge()
+      // Only now: whoever waits for room must see what this object made, it may be the last one.
       this.options.observer.objectDurable(seq, {
         bytes: bodyBytes(body),
         indexBytes: body[body.length - 2]?.byteLength ?? 0,
         waitMs: measured.waitMs,
-        putMs: clock.nowMs() - measured.startMs,
+        putMs,
       })
-      this.acknowledge()
       this.pump()
     }
     createDecided(this.options.store, walKey(nodeId, seq), body, { clock, random, signal })
