@@ -41,10 +41,18 @@ function address(name: string, text: string): ListenAddress {
   return { host: (match[1] ?? '').replace(/^\[|\]$/g, '') || '0.0.0.0', port }
 }
 
-function wholeNumber(name: string, text: string | undefined, byDefault: number): number {
+/** `min`: with less of it nothing would ever happen, or the same again and again. */
+function wholeNumber(
+  name: string,
+  text: string | undefined,
+  { byDefault, min }: { byDefault: number; min: 0 | 1 },
+): number {
   if (text === undefined || text === '') return byDefault
-  if (!/^\d+$/.test(text)) refuse(name, text, 'a whole number')
-  return Number(text)
+  const value = Number(text)
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < min) {
+    refuse(name, text, min === 0 ? 'a whole number' : 'a whole number above 0')
+  }
+  return value
 }
 
 function configs(text: string | undefined): Record<string, string> {
@@ -69,43 +77,45 @@ export function brokerSettings(env: Readonly<Record<string, string | undefined>>
     )
   }
   const advertised = env['STREAMCLUSTER_ADVERTISED']
-  const level = env['STREAMCLUSTER_LOG_LEVEL'] ?? 'info'
+  const level = env['STREAMCLUSTER_LOG_LEVEL'] || 'info'
   if (level !== 'debug' && level !== 'info' && level !== 'warn' && level !== 'error') {
     refuse('STREAMCLUSTER_LOG_LEVEL', level, 'debug, info, warn or error')
   }
-  const number = (name: string, byDefault: number): number =>
-    wholeNumber(name, env[name], byDefault)
+  const number = (name: string, byDefault: number, min: 0 | 1 = 0): number =>
+    wholeNumber(name, env[name], { byDefault, min })
   return {
     store,
-    listen: address('STREAMCLUSTER_LISTEN', env['STREAMCLUSTER_LISTEN'] ?? '0.0.0.0:9092'),
+    listen: address('STREAMCLUSTER_LISTEN', env['STREAMCLUSTER_LISTEN'] || '0.0.0.0:9092'),
     advertised: advertised ? address('STREAMCLUSTER_ADVERTISED', advertised) : null,
     adminListen: address(
       'STREAMCLUSTER_ADMIN_LISTEN',
-      env['STREAMCLUSTER_ADMIN_LISTEN'] ?? '0.0.0.0:9644',
+      env['STREAMCLUSTER_ADMIN_LISTEN'] || '0.0.0.0:9644',
     ),
     rack: env['STREAMCLUSTER_RACK'] || null,
     config: configs(env['STREAMCLUSTER_CONFIG']),
     logLevel: level,
     drainMsMax: number('STREAMCLUSTER_DRAIN_MS_MAX', 25_000),
-    backlogBytesMax: number('STREAMCLUSTER_BACKLOG_BYTES_MAX', 64 * MEBIBYTE),
+    backlogBytesMax: number('STREAMCLUSTER_BACKLOG_BYTES_MAX', 64 * MEBIBYTE, 1),
     node: {
       wal: {
         lingerMsMax: number('STREAMCLUSTER_WAL_LINGER_MS_MAX', DEFAULT_WAL_SETTINGS.lingerMsMax),
         objectBytesTarget: number(
           'STREAMCLUSTER_WAL_OBJECT_BYTES',
           DEFAULT_WAL_SETTINGS.objectBytesTarget,
+          1,
         ),
         putsInFlightMax: number(
           'STREAMCLUSTER_WAL_PUTS_IN_FLIGHT_MAX',
           DEFAULT_WAL_SETTINGS.putsInFlightMax,
+          1,
         ),
       },
       controller: DEFAULT_CONTROLLER_SETTINGS,
       tailCacheBytes: number('STREAMCLUSTER_TAIL_CACHE_BYTES', 128 * MEBIBYTE),
       coldCacheBytes: number('STREAMCLUSTER_COLD_CACHE_BYTES', 64 * MEBIBYTE),
-      staleMsMax: number('STREAMCLUSTER_STALE_MS_MAX', 10_000),
+      staleMsMax: number('STREAMCLUSTER_STALE_MS_MAX', 10_000, 1),
       producerExpiryMs: 86_400_000,
-      metadataPollMs: number('STREAMCLUSTER_METADATA_POLL_MS', 1_000),
+      metadataPollMs: number('STREAMCLUSTER_METADATA_POLL_MS', 1_000, 1),
     },
   }
 }

@@ -1,6 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
 import { type Random, seededRandom } from '../../base/random.ts'
-import { drainMicrotasks, type VirtualClock, virtualClock } from '../../base/testing/virtual-clock.ts'
+import {
+  drainMicrotasks,
+  type VirtualClock,
+  virtualClock,
+} from '../../base/testing/virtual-clock.ts'
 import { seqOfKey, walKey } from '../../metadata/keys.ts'
 import { decodeHeader, encodeHeader, objectKind } from '../../object-store/header.ts'
 import { memoryStore } from '../../object-store/memory.ts'
