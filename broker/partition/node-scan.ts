@@ -1,4 +1,5 @@
 import { assert } from '../../base/assert.ts'
+import { corrupt } from '../../metadata/framing.ts'
 import { checkpointKey, walKey } from '../../metadata/keys.ts'
 import { newestCheckpointSeq } from '../../metadata/node-objects.ts'
 import type { ObjectStore } from '../../object-store/store.ts'
@@ -41,6 +42,8 @@ async function readIndex(store: ObjectStore, nodeId: number, seq: number): Promi
     if (tail === null) return { kind: 'missing' }
     const index = decodeLogObjectTail(key, { nodeId, seq }, tail)
     if (index.kind !== 'more') return index
+    // Asking again for more than there is would go on for ever.
+    if (tail.length < tailBytes) throw corrupt(key, 'it is shorter than its index')
     tailBytes = index.tailBytes
   }
 }

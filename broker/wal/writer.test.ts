@@ -304,7 +304,7 @@ describe('the end of a WAL', () => {
   test('nothing at or above a fence is acknowledged, and nothing is written any more', async () => {
     const inner = memoryStore()
     const store = slowStore(inner)
-    const { clock, wal, source, fencedAt, faults } = world(store)
+    const { clock, source, fencedAt, faults } = world(store)
     for (let value = 0; value < 3; value++) source.add(value, SETTINGS.objectBytesTarget)
     await clock.advanceBy(1)
     await fence(inner, 1)
