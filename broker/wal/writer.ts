@@ -114,7 +114,13 @@ export class WalWriter {
     this.waitingBytes += bytes
     this.backlogBytes += bytes
     if (this.waitingBytes >= this.options.settings.objectBytesTarget) this.pump()
-    else this.timer ??= this.options.clock.after(LOOK_MS, this.onTimer)
+    else if (this.timer === null) this.lookIn(this.options.settings.lingerMsMax)
+  }
+
+  /** While a PUT is under way its end makes the writer look anyway; only the linger may come first. */
+  private lookIn(lingerMs: number): void {
+    const delayMs = this.inFlight.length === 0 ? LOOK_MS : Math.max(LOOK_MS, lingerMs)
+    this.timer = this.options.clock.after(delayMs, this.onTimer)
   }
 
   /** Cuts what waits without lingering; for moves and shutdown. */
@@ -144,6 +150,8 @@ export class WalWriter {
   /** Decides whether it is time for the next object. Any event may call it. */
   private pump(quiet = false): void {
     const { settings, clock } = this.options
+    this.timer?.cancel()
+    this.timer = null
     while (
       !this.stopped &&
       this.waitingBytes >= settings.objectBytesTarget &&
@@ -159,7 +167,7 @@ export class WalWriter {
     const busyRate = settings.objectBytesTarget / settings.lingerMsMax
     const filling = this.waitingBytes >= busyRate * Math.max(waitedMs, LOOK_MS)
     if (waitedMs >= settings.lingerMsMax || (idle && (quiet || !filling))) this.cut()
-    else this.timer ??= clock.after(LOOK_MS, this.onTimer)
+    else this.lookIn(settings.lingerMsMax - waitedMs)
   }
 
   private cut(): void {
