@@ -44,9 +44,7 @@ afterEach(() => cluster.close())
 /** What would make `target` open the partition empty when it gets it: its only record is lost. */
 function lyingHandoff(): Buffer {
   const state = encodeHotState(emptyHotState())
-  const [message] = handoffMessages(source.nodeId, [
-    { topicId, partition, leaderEpoch: 0, state },
-  ])
+  const [message] = handoffMessages(source.nodeId, [{ topicId, partition, leaderEpoch: 0, state }])
   return message ?? Buffer.alloc(0)
 }
 

@@ -6,7 +6,7 @@ import { apis } from '../../broker/protocol/api-keys.ts'
 import { BrokerProcess, type BrokerPorts } from './broker-process.ts'
 import { freePort } from './ports.ts'
 import { until } from './wait.ts'
-import { ask } from './wire-client.ts'
+import { ask, metadataOf } from './wire-client.ts'
 
 export interface ClusterOptions {
   /** By default a folder of its own. */
@@ -88,6 +88,7 @@ export class Cluster {
     })
   }
 
+  /** Resolves once every broker knows the topic. */
   async createTopic(
     name: string,
     partitions: number,
@@ -109,6 +110,13 @@ export class Cluster {
     })
     const [answer] = topics
     if (answer?.errorCode !== 0) throw new Error(`topic ${name}: error ${answer?.errorCode}`)
+    // As in Kafka, the other brokers hear of it a little later.
+    for (const broker of this.running) {
+      await until(`broker ${broker.nodeId} knows topic ${name}`, async () => {
+        const described = await metadataOf(broker.ports.kafka, name)
+        return described.topics[0]?.partitions.length === partitions
+      })
+    }
   }
 
   /** Ends all processes at once and removes the folder (kept when E2E_KEEP is set, for its logs). */
