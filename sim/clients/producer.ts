@@ -14,6 +14,8 @@ const REQUEST_TIMEOUT_MS = 1_500
 const PADDING = 'x'.repeat(300)
 
 interface Batch {
+  /** The how manieth of its lane. */
+  readonly ordinal: number
   readonly payloads: readonly number[]
   readonly bytes: Buffer
   readonly baseSequence: number
@@ -84,6 +86,7 @@ class Lane {
   private readonly partition: number
   private readonly queue: Batch[] = []
   private sequence = 0
+  private madeCount = 0
   private inFlightCount = 0
   /** Something failed: one batch at a time until all that was sent before is acknowledged. */
   private isRetrying = false
@@ -117,7 +120,8 @@ class Lane {
     const producerEpoch = isIdempotent ? 0 : -1
     const bytes = buildBatch(records, { producerId, producerEpoch, baseSequence })
     this.sequence += records.length
-    this.queue.push({ payloads, bytes, baseSequence, isInFlight: false, tries: 0 })
+    const ordinal = this.madeCount++
+    this.queue.push({ ordinal, payloads, bytes, baseSequence, isInFlight: false, tries: 0 })
     this.pump()
   }
 
@@ -126,9 +130,10 @@ class Lane {
     const head = this.queue[0]
     if (head === undefined) return
     if (this.isRetrying && head.tries === 0) this.isRetrying = false
+    // Counted from the oldest one without an answer: brokers know the last five batches only.
     const window = this.isRetrying ? 1 : IN_FLIGHT_MAX
-    for (let index = 0; index < window && index < this.queue.length; index++) {
-      const batch = this.queue[index] as Batch
+    for (const batch of this.queue) {
+      if (batch.ordinal - head.ordinal >= window) break
       if (!batch.isInFlight) this.send(batch)
     }
   }
