@@ -29,6 +29,17 @@ import {
   offsetForLeaderEpochResponse,
 } from './messages/offset-for-leader-epoch.ts'
 import { produceRequest, produceResponse } from './messages/produce.ts'
+import { deleteGroupsRequest, deleteGroupsResponse } from './messages/delete-groups.ts'
+import { describeGroupsRequest, describeGroupsResponse } from './messages/describe-groups.ts'
+import { findCoordinatorRequest, findCoordinatorResponse } from './messages/find-coordinator.ts'
+import { heartbeatRequest, heartbeatResponse } from './messages/heartbeat.ts'
+import { joinGroupRequest, joinGroupResponse } from './messages/join-group.ts'
+import { leaveGroupRequest, leaveGroupResponse } from './messages/leave-group.ts'
+import { listGroupsRequest, listGroupsResponse } from './messages/list-groups.ts'
+import { offsetCommitRequest, offsetCommitResponse } from './messages/offset-commit.ts'
+import { offsetDeleteRequest, offsetDeleteResponse } from './messages/offset-delete.ts'
+import { offsetFetchRequest, offsetFetchResponse } from './messages/offset-fetch.ts'
+import { syncGroupRequest, syncGroupResponse } from './messages/sync-group.ts'
 import type { Fields, Message } from './schema.ts'
 
 export interface Api<Request extends Fields = Fields, Response extends Fields = Fields> {
@@ -92,6 +103,17 @@ export const apis = {
     describeTopicPartitionsRequest,
     describeTopicPartitionsResponse,
   ),
+  offsetCommit: api('OffsetCommit', offsetCommitRequest, offsetCommitResponse),
+  offsetFetch: api('OffsetFetch', offsetFetchRequest, offsetFetchResponse),
+  findCoordinator: api('FindCoordinator', findCoordinatorRequest, findCoordinatorResponse),
+  joinGroup: api('JoinGroup', joinGroupRequest, joinGroupResponse),
+  heartbeat: api('Heartbeat', heartbeatRequest, heartbeatResponse),
+  leaveGroup: api('LeaveGroup', leaveGroupRequest, leaveGroupResponse),
+  syncGroup: api('SyncGroup', syncGroupRequest, syncGroupResponse),
+  describeGroups: api('DescribeGroups', describeGroupsRequest, describeGroupsResponse),
+  listGroups: api('ListGroups', listGroupsRequest, listGroupsResponse),
+  deleteGroups: api('DeleteGroups', deleteGroupsRequest, deleteGroupsResponse),
+  offsetDelete: api('OffsetDelete', offsetDeleteRequest, offsetDeleteResponse),
 } as const
 
 /** An API whose messages are not known statically. */

@@ -8,6 +8,7 @@ import {
   readDefinition,
   runJava,
 } from './kafka-reference.ts'
+import * as groupRecords from './messages/group-records.ts'
 import { fieldsOf, type Fields, isFlexible, type Message, type Shape } from './schema.ts'
 
 /** Fetching Kafka's library takes a while the first time. */
@@ -135,7 +136,8 @@ function structsOf(definition: Definition): StructsByName {
   return structs
 }
 
-const tables = allApis.flatMap((api) => [api.request, api.response])
+const RECORDS = Object.values(groupRecords) as unknown as Message[]
+const tables = [...allApis.flatMap((api) => [api.request, api.response]), ...RECORDS]
 
 describe('the tables are those of Kafka', () => {
   test.each(tables.map((table) => [table.name, table] as const))(

@@ -1,7 +1,8 @@
 /**
  * Kafka itself, for the tests that hold our tables against it: the clients' library of one Kafka
- * release, which contains the definitions of all messages and their serializers. Maven brings it
- * into the repository's cache folder; the tests need `mvn` and a JDK (17 or later) for that.
+ * release, which contains the definitions of all messages and their serializers, and the group
+ * coordinator's, for the records of `__consumer_offsets`. Maven brings them into the repository's
+ * cache folder; the tests need `mvn` and a JDK (17 or later) for that.
  */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -18,6 +19,7 @@ const OUTPUT_BYTES_MAX = 512 * 1024 * 1024
 
 const DEPENDENCIES = [
   ['org.apache.kafka', 'kafka-clients', KAFKA_VERSION],
+  ['org.apache.kafka', 'kafka-group-coordinator', KAFKA_VERSION],
   ['org.slf4j', 'slf4j-api', '1.7.36'],
   ['org.slf4j', 'slf4j-nop', '1.7.36'],
   ['com.fasterxml.jackson.core', 'jackson-databind', JACKSON_VERSION],
@@ -42,7 +44,7 @@ function projectXml(): string {
 
 /** The folder with the libraries and the definitions; brings them if they are not there yet. */
 async function referenceFolder(): Promise<string> {
-  const folder = join(CACHE, `kafka-reference-${KAFKA_VERSION}`)
+  const folder = join(CACHE, `kafka-reference-${KAFKA_VERSION}-with-groups`)
   if (existsSync(folder)) return folder
   await mkdir(CACHE, { recursive: true })
   // Made elsewhere and renamed, so that no other test run sees half of it.
@@ -54,8 +56,10 @@ async function referenceFolder(): Promise<string> {
       ['-q', '-B', COPY_GOAL, '-DexcludeTransitive=true', '-DoutputDirectory=libraries'],
       { cwd: staging },
     )
-    const library = join('libraries', `kafka-clients-${KAFKA_VERSION}.jar`)
-    await run('jar', ['xf', library, 'common/message'], { cwd: staging })
+    for (const name of ['kafka-clients', 'kafka-group-coordinator']) {
+      const library = join('libraries', `${name}-${KAFKA_VERSION}.jar`)
+      await run('jar', ['xf', library, 'common/message'], { cwd: staging })
+    }
     if (!existsSync(folder)) await rename(staging, folder).catch(() => undefined)
   } finally {
     await rm(staging, { recursive: true, force: true })
