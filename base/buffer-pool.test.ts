@@ -4,15 +4,19 @@ import { seededRandom } from './random.ts'
 
 const KIBIBYTE = 1024
 
+function isFilledWith(buffer: Buffer, byte: number): boolean {
+  return buffer.equals(Buffer.alloc(buffer.length, byte))
+}
+
 describe('BufferPool', () => {
   test('memory with an owner is given to nobody else, and none is lost', () => {
     const random = seededRandom(11)
     const pool = new BufferPool(512 * KIBIBYTE)
     const owned: { shared: SharedBytes; owners: number; mark: number }[] = []
     let bytes = 0
-    for (let mark = 1; mark < 3_000; mark++) {
+    for (let mark = 1; mark < 1_000; mark++) {
       if (random.below(2) === 0) {
-        const size = random.below(3) === 0 ? random.below(100) : random.below(200 * KIBIBYTE)
+        const size = random.below(3) === 0 ? random.below(100) : random.below(80 * KIBIBYTE)
         const shared = pool.take(size)
         expect(shared.buffer.length).toBe(size)
         shared.buffer.fill(mark & 0xff)
@@ -26,7 +30,7 @@ describe('BufferPool', () => {
           one.shared.retain()
           one.owners++
         } else {
-          expect(one.shared.buffer.every((byte) => byte === (one.mark & 0xff))).toBe(true)
+          expect(isFilledWith(one.shared.buffer, one.mark & 0xff)).toBe(true)
           one.shared.release()
           one.owners--
         }
@@ -65,7 +69,7 @@ describe('BufferPool', () => {
 
   test('rounding wastes a quarter at most, and never gives less than asked for', () => {
     const pool = new BufferPool(0)
-    for (let bytes = 16 * KIBIBYTE; bytes < 3_000_000; bytes = Math.ceil(bytes * 1.013)) {
+    for (let bytes = 16 * KIBIBYTE; bytes < 3_000_000; bytes = Math.ceil(bytes * 1.07)) {
       for (const size of [bytes - 1, bytes, bytes + 1]) {
         const { buffer } = pool.take(size)
         expect(buffer.length).toBe(size)

@@ -80,7 +80,8 @@ describe('ByteWriter and ByteReader', () => {
     for (let power = 0; power < 53; power++) {
       for (const near of [-1, 0, 1]) values.push(2 ** power + near, -(2 ** power) + near)
     }
-    values.push(SAFE, -SAFE, SAFE - 1, 1 - SAFE)
+    // Differences of safe integers from -1 on reach 2^53 itself.
+    values.push(SAFE, -SAFE, SAFE - 1, 1 - SAFE, SAFE + 1, -SAFE - 1)
     for (const value of values) {
       const writer = new ByteWriter()
       writer.varint(value)

@@ -42,8 +42,8 @@ export class ByteWriter {
   }
 
   /**
-   * Any safe integer: zigzag, then seven bits a byte, low bits first. The sign never meets the other
-   * bits in one number, which would have 54 bits then: more than a number holds.
+   * Any integer from -(2^53) to 2^53: zigzag, then seven bits a byte, low bits first. The sign never
+   * meets the other bits in one number, which would have 54 bits then: more than a number holds.
    */
   varint(value: number): void {
     const magnitude = value < 0 ? -(value + 1) : value
@@ -131,7 +131,7 @@ export class ByteReader {
       byte = this.uint8()
       magnitude += (byte & 0x7f) * factor
     }
-    if (magnitude > Number.MAX_SAFE_INTEGER) throw new RangeError('a number is too large')
+    if (magnitude > 2 ** 53) throw new RangeError('a number is too large')
     return first % 2 === 1 ? -magnitude - 1 : magnitude
   }
 

@@ -84,15 +84,18 @@ export function advanceHotState(state: HotState, run: Run, leaderEpoch: number):
   state.endOffset = run.endOffset
 }
 
-/** Replays a run of a log object: runs, offsets and producers. */
+/**
+ * Replays a run of a log object: runs, offsets and producers. Its producers count as seen at `nowMs`
+ * (clock.wallMs): when they really were is not in the log, but what is replayed is recent.
+ */
 export function replayRun(
   state: HotState,
   run: Run,
   leaderEpoch: number,
-  batches: readonly BatchMeta[],
+  { batches, nowMs }: { batches: readonly BatchMeta[]; nowMs: number },
 ): void {
   advanceHotState(state, run, leaderEpoch)
   for (const batch of batches) {
-    if (batch.producerId >= 0) state.producers.add(batch, batch.maxTimestampMs, state.endOffset)
+    if (batch.producerId >= 0) state.producers.add(batch, nowMs, state.endOffset)
   }
 }

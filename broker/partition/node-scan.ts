@@ -48,19 +48,26 @@ async function readIndex(store: ObjectStore, nodeId: number, seq: number): Promi
   }
 }
 
+export interface ScanOptions {
+  readonly nodeId: number
+  readonly sealedEnd: number | null
+  /** See {@link epochKey}. */
+  readonly wishes: ReadonlySet<string>
+  /** The present (clock.wallMs): when the producers in the log count as seen. */
+  readonly nowMs: number
+}
+
 /** Collects the states that are wished for, one entry after the other. */
 class Replay {
   readonly found = new Map<string, FoundState>()
-  private readonly wishes: ReadonlySet<string>
-  private readonly nodeId: number
+  private readonly options: ScanOptions
 
-  constructor(nodeId: number, wishes: ReadonlySet<string>) {
-    this.nodeId = nodeId
-    this.wishes = wishes
+  constructor(options: ScanOptions) {
+    this.options = options
   }
 
   get everythingClosed(): boolean {
-    if (this.found.size < this.wishes.size) return false
+    if (this.found.size < this.options.wishes.size) return false
     for (const { closed } of this.found.values()) if (!closed) return false
     return true
   }
@@ -68,7 +75,7 @@ class Replay {
   /** Only the epoch that is asked for counts, whatever else the node wrote of it (R1). */
   apply(entry: IndexEntry, seq: number): void {
     const id = epochKey(entry.topicId, entry.partition, entry.leaderEpoch)
-    if (!this.wishes.has(id)) return
+    if (!this.options.wishes.has(id)) return
     const known = this.found.get(id)
     assert(!known?.closed, `nothing of epoch ${id} follows its close`)
     if (entry.type !== 'data') {
@@ -77,14 +84,16 @@ class Replay {
       return
     }
     assert(known !== undefined, `epoch ${id} begins with an open entry`)
-    const run = runOf({ nodeId: this.nodeId, seq, position: entry.position }, entry.batches)
-    replayRun(known.state, run, entry.leaderEpoch, entry.batches)
+    const { nodeId, nowMs } = this.options
+    const { batches, position, leaderEpoch } = entry
+    const run = runOf({ nodeId, seq, position }, batches)
+    replayRun(known.state, run, leaderEpoch, { batches, nowMs })
   }
 
   checkpoint(bytes: Buffer, key: string): void {
     for (const entry of decodeCheckpoint(key, bytes)) {
       const id = epochKey(entry.topicId, entry.partition, entry.leaderEpoch)
-      if (!this.wishes.has(id)) continue
+      if (!this.options.wishes.has(id)) continue
       this.found.set(id, { state: decodeHotState(entry.state), closed: entry.closed })
     }
   }
@@ -98,12 +107,9 @@ class Replay {
  * ends a WAL (R3); whatever is missing in the result is not in that WAL. Of a living node
  * (`sealedEnd` null) only closed states are returned, from contiguous keys.
  */
-export async function scanNode(
-  store: ObjectStore,
-  options: { nodeId: number; sealedEnd: number | null; wishes: ReadonlySet<string> },
-): Promise<ScanResult> {
+export async function scanNode(store: ObjectStore, options: ScanOptions): Promise<ScanResult> {
   const { nodeId, sealedEnd } = options
-  const replay = new Replay(nodeId, options.wishes)
+  const replay = new Replay(options)
   const checkpointSeq = await newestCheckpointSeq(store, nodeId)
   if (checkpointSeq >= 0) {
     const key = checkpointKey(nodeId, checkpointSeq)

@@ -82,6 +82,10 @@ export class PartitionManager implements PartitionHost {
     return this.partitions.size
   }
 
+  wallMs(): number {
+    return this.options.clock.wallMs()
+  }
+
   get(topicId: string, partition: number): Partition | undefined {
     return this.partitions.get(idOf(topicId, partition))
   }

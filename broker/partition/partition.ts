@@ -41,6 +41,8 @@ export interface PartitionHost {
   readonly nodeId: number
   readonly wal: Pick<WalWriter, 'enqueue'>
   readonly tailCache: TailCache
+  /** Milliseconds since 1970. */
+  wallMs(): number
   /** The open entry is durable: the epoch exists. */
   opened(partition: Partition): void
   /** The close entry is durable; `state` is what the next owner begins with. */
@@ -180,7 +182,7 @@ export class Partition implements WalSource {
     setLeaderEpoch(batch.bytes, 0, this.leaderEpoch)
     this.nextOffset = baseOffset + recordCount
     if (producerId >= 0) {
-      this.state.producers.add(meta, batch.maxTimestampMs, this.state.endOffset)
+      this.state.producers.add(meta, this.host.wallMs(), this.state.endOffset)
     }
     batch.frame.retain()
     this.pendingBatches.push(meta)

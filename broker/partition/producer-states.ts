@@ -12,12 +12,14 @@ export interface ProducerBatch {
   readonly lastSequence: number
   readonly baseOffset: number
   readonly lastOffset: number
-  readonly timestampMs: number
+  /**
+   * When it was appended (clock.wallMs). Never the client's own time stamps: who copies data of last
+   * year would be forgotten at once, and its next retry would be taken for something new.
+   */
+  readonly appendedMs: number
 }
 
 interface ProducerEntry {
-  /** When it last appended, by the broker's clock; it is forgotten some time after. */
-  lastTimestampMs: number
   /** Oldest first: at most five durable ones, and all that are not durable yet. */
   batches: ProducerBatch[]
 }
@@ -35,6 +37,10 @@ const STALE_EPOCH: SequenceCheck = { verdict: 'stale-epoch' }
 /** The sequence `count` after `sequence`; sequences wrap from 2^31 - 1 to 0. */
 function sequenceAfter(sequence: number, count: number): number {
   return sequence > SEQUENCE_MAX - count ? count - (SEQUENCE_MAX - sequence) - 1 : sequence + count
+}
+
+function isDurable(batch: ProducerBatch | undefined, highWatermark: number): boolean {
+  return batch !== undefined && batch.lastOffset < highWatermark
 }
 
 /**
@@ -75,36 +81,36 @@ export class ProducerStates {
     return OUT_OF_ORDER
   }
 
-  /** Takes note of an appended batch. Batches at or above `highWatermark` are not durable yet. */
-  add(batch: BatchMeta, timestampMs: number, highWatermark: number): void {
+  /**
+   * Takes note of a batch appended at `appendedMs` (clock.wallMs). Batches at or above
+   * `highWatermark` are not durable yet.
+   */
+  add(batch: BatchMeta, appendedMs: number, highWatermark: number): void {
     let entry = this.producers.get(batch.producerId)
     if (entry === undefined) {
-      entry = { lastTimestampMs: timestampMs, batches: [] }
+      entry = { batches: [] }
       this.producers.set(batch.producerId, entry)
     }
-    entry.lastTimestampMs = timestampMs
     entry.batches.push({
       producerEpoch: batch.producerEpoch,
       baseSequence: batch.baseSequence,
       lastSequence: sequenceAfter(batch.baseSequence, batch.lastOffset - batch.baseOffset),
       baseOffset: batch.baseOffset,
       lastOffset: batch.lastOffset,
-      timestampMs,
+      appendedMs,
     })
     // Five durable ones must stay: they are what a checkpoint or the next owner will know.
     const { batches } = entry
-    const oldestKept = batches[BATCHES_KEPT]
-    if (oldestKept !== undefined && oldestKept.lastOffset < highWatermark) batches.shift()
+    let surplus = 0
+    while (isDurable(batches[surplus + BATCHES_KEPT], highWatermark)) surplus++
+    if (surplus > 0) batches.splice(0, surplus)
   }
 
   /** Forgets producers that were last seen before `beforeMs` and have nothing pending. */
   expire(beforeMs: number, highWatermark: number): void {
     for (const [producerId, entry] of this.producers) {
       const last = entry.batches[entry.batches.length - 1]
-      if (
-        entry.lastTimestampMs < beforeMs &&
-        (last === undefined || last.lastOffset < highWatermark)
-      ) {
+      if (last === undefined || (last.appendedMs < beforeMs && last.lastOffset < highWatermark)) {
         this.producers.delete(producerId)
       }
     }
@@ -135,7 +141,7 @@ export class ProducerStates {
         writer.varint(batch.lastSequence)
         writer.varint(batch.baseOffset)
         writer.varint(batch.lastOffset - batch.baseOffset)
-        writer.varint(batch.timestampMs)
+        writer.varint(Math.round(batch.appendedMs))
       }
     }
   }
@@ -153,18 +159,17 @@ export class ProducerStates {
         const lastSequence = reader.varint()
         const baseOffset = reader.varint()
         const lastOffset = baseOffset + reader.varint()
-        const timestampMs = reader.varint()
+        const appendedMs = reader.varint()
         batches.push({
           producerEpoch,
           baseSequence,
           lastSequence,
           baseOffset,
           lastOffset,
-          timestampMs,
+          appendedMs,
         })
       }
-      const lastTimestampMs = batches[batches.length - 1]?.timestampMs ?? 0
-      states.producers.set(producerId, { lastTimestampMs, batches })
+      states.producers.set(producerId, { batches })
     }
     return states
   }

@@ -123,7 +123,7 @@ export class StateFinder {
       const started = pending
       this.options.clock.after(0, () => {
         if (this.scans.get(past.nodeId) === started) this.scans.delete(past.nodeId)
-        void started.run(this.options.store, past.nodeId)
+        void started.run(this.options, past.nodeId)
       })
     }
     return pending.wish(id)
@@ -149,10 +149,14 @@ class PendingScan {
     })
   }
 
-  async run(store: ObjectStore, nodeId: number): Promise<void> {
+  async run(
+    { store, clock }: { readonly store: ObjectStore; readonly clock: Clock },
+    nodeId: number,
+  ): Promise<void> {
     try {
       const wishes = new Set(this.wishes.keys())
-      const result = await scanNode(store, { nodeId, sealedEnd: this.sealedEnd, wishes })
+      const { sealedEnd } = this
+      const result = await scanNode(store, { nodeId, sealedEnd, wishes, nowMs: clock.wallMs() })
       const isStale = result.outcome === 'start-over'
       // A living node whose log is being ended: the image is about to say so, and where.
       if (isStale && this.sealedEnd !== null) throw new Error(`reading again: ${result.why}`)
