@@ -192,7 +192,8 @@ export class Worker {
   private identity(): { nodeId: number; secret: string } | null {
     const node = this.broker?.node
     const secret = node?.image.scalars.secret
-    return node && secret ? { nodeId: node.nodeId, secret } : null
+    // A node that has ended answers nobody, and that is no fault to warn of.
+    return node && !node.hasEnded && secret ? { nodeId: node.nodeId, secret } : null
   }
 
   serves(api: AnyApi): boolean {
