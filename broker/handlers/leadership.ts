@@ -39,55 +39,69 @@ export function leadershipOf(broker: Broker, topicId: string, index: number): Le
   return { kind: 'elsewhere', nodeId, leaderEpoch }
 }
 
+interface Address {
+  readonly topicId: string
+  readonly index: number
+}
+
 /**
- * Waits until nothing in `addresses` is `opening` or `ask-again`, or time is up. Calls back
- * synchronously where there is nothing to wait for, which is nearly always.
+ * Waits until nothing in `addresses` is `opening` or `ask-again`, or time is up: five seconds from
+ * `sinceMs` (clock.nowMs), so that requests which wait behind each other do not add up their waits.
+ * Calls back once; synchronously where there is nothing to wait for, which is nearly always.
  */
 export function whenSettled(
   broker: Broker,
-  addresses: readonly { topicId: string; index: number }[],
+  addresses: readonly Address[],
   callback: () => void,
+  sinceMs: number = broker.node.clock.nowMs(),
 ): void {
-  let waits: Promise<void>[] | null = null
+  const opening: Partition[] = []
   let asks = false
   for (const { topicId, index } of addresses) {
     const leadership = leadershipOf(broker, topicId, index)
-    if (leadership.kind === 'opening') {
-      waits ??= []
-      waits.push(new Promise((resolve) => leadership.partition.whenOpen(resolve)))
-    } else if (leadership.kind === 'ask-again') asks = true
+    if (leadership.kind === 'opening') opening.push(leadership.partition)
+    else if (leadership.kind === 'ask-again') asks = true
   }
-  if (waits === null && !asks) {
+  if (opening.length === 0 && !asks) {
     callback()
     return
   }
   const { log, clock } = broker.node
+  const giveUps: (() => void)[] = []
   let done = false
   const finish = (): void => {
     if (done) return
     done = true
     timer.cancel()
+    for (const giveUp of giveUps) giveUp()
     callback()
   }
-  const timer = clock.after(OPEN_WAIT_MS, finish)
-  const settled = asks ? log.catchUp().catch(() => undefined) : Promise.resolve()
-  void settled
-    .then(() => {
-      if (asks && !done) return openings(broker, addresses)
-      return Promise.all(waits ?? []).then(() => undefined)
-    })
-    .then(finish)
+  const timer = clock.after(Math.max(0, sinceMs + OPEN_WAIT_MS - clock.nowMs()), finish)
+  const waitFor = (partitions: readonly Partition[]): void => {
+    if (done) return
+    let pending = partitions.length
+    // Not in the midst of the opening, which has more to do.
+    if (pending === 0) queueMicrotask(finish)
+    for (const partition of partitions) {
+      const opened = (): void => {
+        pending--
+        if (pending === 0) queueMicrotask(finish)
+      }
+      giveUps.push(partition.whenOpen(opened))
+    }
+  }
+  if (!asks) waitFor(opening)
+  else void headRead(log).then(() => waitFor(openingOf(broker, addresses)))
 }
 
-async function openings(
-  broker: Broker,
-  addresses: readonly { topicId: string; index: number }[],
-): Promise<void> {
-  const waits: Promise<void>[] = []
-  for (const { topicId, index } of addresses) {
+/** Whatever comes of it: what to do then is decided by the image as it is. */
+function headRead(log: Broker['node']['log']): Promise<void> {
+  return log.catchUp().catch(() => undefined)
+}
+
+function openingOf(broker: Broker, addresses: readonly Address[]): Partition[] {
+  return addresses.flatMap(({ topicId, index }) => {
     const leadership = leadershipOf(broker, topicId, index)
-    if (leadership.kind !== 'opening') continue
-    waits.push(new Promise((resolve) => leadership.partition.whenOpen(resolve)))
-  }
-  await Promise.all(waits)
+    return leadership.kind === 'opening' ? [leadership.partition] : []
+  })
 }

@@ -31,10 +31,11 @@ export const handleProduce: Handler = (broker, request) => {
   // A partition that is just opening makes a produce wait, and then those behind it on the same
   // connection wait too: otherwise a later batch of a producer would overtake an earlier one.
   gateOf(request.connection).run((done) => {
-    whenSettled(broker, task.addresses(), () => {
+    const appendAll = (): void => {
       task.append()
       done()
-    })
+    }
+    whenSettled(broker, task.addresses(), appendAll, request.receivedAtMs)
   })
 }
 

@@ -85,7 +85,7 @@ export class Partition implements WalSource {
   /** In offset order, but for duplicates of batches in flight, which go to `duplicates`. */
   private waiting: Waiting[] = []
   private duplicates: Waiting[] = []
-  private openWaiters: (() => void)[] = []
+  private openWaiters = new Set<{ readonly callback: () => void }>()
   private watchers = new Set<() => void>()
 
   readonly topicId: string
@@ -129,16 +129,28 @@ export class Partition implements WalSource {
     if (this.closeWanted) this.beginClose()
   }
 
-  /** Calls `callback` once the partition is open or will never be; at once if that is so now. */
-  whenOpen(callback: () => void): void {
+  /**
+   * Calls `callback` once the partition is open or will never be; at once if that is so now.
+   * Returns the way to give up: a partition that never opens must not gather all who ever asked.
+   */
+  whenOpen(callback: () => void): () => void {
+    const waiter = { callback }
     if (this.phase !== 'opening') callback()
-    else this.openWaiters.push(callback)
+    else this.openWaiters.add(waiter)
+    return () => {
+      this.openWaiters.delete(waiter)
+    }
+  }
+
+  /** How many wait for it to open. */
+  get openWaiterCount(): number {
+    return this.openWaiters.size
   }
 
   private wakeOpenWaiters(): void {
     const waiters = this.openWaiters
-    this.openWaiters = []
-    for (const wake of waiters) wake()
+    this.openWaiters = new Set()
+    for (const { callback } of waiters) callback()
   }
 
   /**
