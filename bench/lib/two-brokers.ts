@@ -1,0 +1,147 @@
+import { rm } from 'node:fs/promises'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { BenchContext } from './figure.ts'
+import { JavaLoad } from './java-load.ts'
+import { type Bucket, folderBucket, type OurBroker, startOurs } from './our-broker.ts'
+import { createTopic, leadersOf } from './peer.ts'
+
+const MEBIBYTE = 1024 * 1024
+export const PRODUCERS = 20
+const RECORD_BYTES = 1024
+const EVEN_MS_MAX = 60_000
+const LOAD_SETTLE_MS = 3_000
+const STEADY_WAIT_MS = 1_000
+
+/** What one partition lived through since the mark, in ms; see PartitionLoad.java. */
+export interface PartitionTimes {
+  readonly waitMs: number
+  readonly gapMs: number
+  /** From the mark to the first acknowledgement of a later record; -1: there was none. */
+  readonly writableMs: number
+}
+
+interface LoadAnswer {
+  readonly sent: number
+  readonly acknowledged: number
+  readonly failed: number
+  readonly waitMsBefore: readonly [number, number]
+  readonly partitions: readonly (readonly [number, number, number])[]
+}
+
+export interface LoadTimes {
+  readonly failed: number
+  readonly unacknowledged: number
+  readonly waitMsMedianBefore: number
+  readonly waitMsP99Before: number
+  readonly partitions: readonly PartitionTimes[]
+}
+
+/** Two brokers on one bucket, one topic evenly on both, and producers that write to all of it. */
+export class TwoBrokers {
+  readonly brokers: readonly [OurBroker, OurBroker]
+  readonly bucket: Bucket
+  /** The owner of each partition when the load began. */
+  readonly owners: readonly number[]
+  private readonly load: JavaLoad
+
+  private constructor(
+    bucket: Bucket,
+    brokers: [OurBroker, OurBroker],
+    owners: number[],
+    load: JavaLoad,
+  ) {
+    this.bucket = bucket
+    this.brokers = brokers
+    this.owners = owners
+    this.load = load
+  }
+
+  static async start(context: BenchContext): Promise<TwoBrokers> {
+    const { movedPartitions, moveMebibytesPerSecond } = context.settings
+    const bucket = folderBucket(await context.workspace.newFolder('bucket'))
+    const brokers: [OurBroker, OurBroker] = [await startOurs(bucket), await startOurs(bucket)]
+    const partitions = 2 * movedPartitions
+    const topic = await createTopic(brokers[0], partitions)
+    const owners = await whenEven(brokers, topic, partitions)
+    const recordsPerSecond = (moveMebibytesPerSecond * MEBIBYTE) / RECORD_BYTES
+    const bootstrap = brokers.map((broker) => broker.bootstrap).join(',')
+    const load = await JavaLoad.start('PartitionLoad', [
+      bootstrap,
+      topic,
+      partitions,
+      PRODUCERS,
+      recordsPerSecond,
+      RECORD_BYTES,
+    ])
+    const two = new TwoBrokers(bucket, brokers, owners, load)
+    // Every partition must have been written to before anything is measured.
+    await two.settled()
+    return two
+  }
+
+  /** Resolves once producers have been in step with their rate for a while. */
+  private async settled(): Promise<void> {
+    let waitMs = Number.POSITIVE_INFINITY
+    for (let tries = 0; tries < 20; tries++) {
+      await pause(LOAD_SETTLE_MS)
+      await this.load.ask('mark')
+      await pause(LOAD_SETTLE_MS)
+      const { partitions } = await this.times()
+      waitMs = Math.max(...partitions.map((times) => times.waitMs))
+      if (partitions.every(({ writableMs }) => writableMs >= 0) && waitMs < STEADY_WAIT_MS) return
+    }
+    throw new Error(
+      `the brokers do not keep up with the load: records wait up to ${Math.round(waitMs)} ms, ` +
+        'so that nothing could be measured',
+    )
+  }
+
+  /** From now on it counts. */
+  async mark(): Promise<void> {
+    await this.load.ask('mark')
+  }
+
+  async times(): Promise<LoadTimes> {
+    const answer = JSON.parse(await this.load.ask('report')) as LoadAnswer
+    const { sent, acknowledged, failed, waitMsBefore } = answer
+    return {
+      failed,
+      unacknowledged: sent - acknowledged - failed,
+      waitMsMedianBefore: waitMsBefore[0],
+      waitMsP99Before: waitMsBefore[1],
+      partitions: answer.partitions.map(([waitMs, gapMs, writableMs]) => ({
+        waitMs,
+        gapMs,
+        writableMs,
+      })),
+    }
+  }
+
+  /** Of all partitions, those that `nodeId` owned at first. */
+  ownedBy<T>(nodeId: number, list: readonly T[]): T[] {
+    return list.filter((_, partition) => this.owners[partition] === nodeId)
+  }
+
+  async stop(): Promise<void> {
+    await this.load.child.end('SIGKILL')
+    await Promise.all(this.brokers.map((broker) => broker.kill()))
+    await rm(this.bucket.folder, { recursive: true, force: true, maxRetries: 3 })
+  }
+}
+
+async function whenEven(
+  brokers: readonly [OurBroker, OurBroker],
+  topic: string,
+  partitions: number,
+): Promise<number[]> {
+  const endMs = performance.now() + EVEN_MS_MAX
+  for (;;) {
+    const owners = await leadersOf(brokers[0], topic)
+    const counts = brokers.map(({ nodeId }) => owners.filter((owner) => owner === nodeId).length)
+    if (counts.every((count) => count >= partitions * 0.45)) return owners
+    if (performance.now() > endMs) {
+      throw new Error(`the partitions do not spread evenly: ${counts.join(' and ')}`)
+    }
+    await pause(200)
+  }
+}
