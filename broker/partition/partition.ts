@@ -233,7 +233,8 @@ export class Partition implements WalSource {
     }
     const batches = this.pendingBatches
     const pieces = this.pendingPieces
-    const frames = this.pendingFrames
+    // Without batches the arrays stay in use for those to come, which are not this cut's to release.
+    const frames = batches.length > 0 ? this.pendingFrames : []
     let run: Run | null = null
     if (batches.length > 0) {
       const position = builder.addRun(this.address, pieces, batches)
