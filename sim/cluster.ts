@@ -132,11 +132,17 @@ export class Cluster implements Bootstrap {
     return this.brokers[port]
   }
 
-  isOwner({ node }: SimulatedBroker, topicId: string, partition: number): boolean {
+  /** The node, of `brokers`, whose image is the newest; what it says is all that is decided. */
+  newestNode(brokers: readonly SimulatedBroker[]): Node | null {
     let newest: Node | null = null
-    for (const broker of this.brokers) {
-      if ((broker.node?.log.seq ?? 0) > (newest?.log.seq ?? 0)) newest = broker.node
+    for (const { node } of brokers) {
+      if (node !== null && node.log.seq > (newest?.log.seq ?? 0)) newest = node
     }
+    return newest
+  }
+
+  isOwner({ node }: SimulatedBroker, topicId: string, partition: number): boolean {
+    const newest = this.newestNode(this.brokers)
     const ownership = newest === null ? undefined : ownershipOf(newest.image, topicId, partition)
     if (node === null || ownership?.nodeId !== node.nodeId) return false
     return node.partitions.get(topicId, partition)?.leaderEpoch === ownership.leaderEpoch

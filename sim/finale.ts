@@ -7,7 +7,7 @@ import { recordsOf } from './clients/consumer.ts'
 import type { Producer } from './clients/producer.ts'
 import type { Cluster } from './cluster.ts'
 import type { History, SeenRecord } from './history.ts'
-import { errorText, type SimulatedBroker } from './simulated-broker.ts'
+import { errorText } from './simulated-broker.ts'
 import type { World } from './world.ts'
 
 /** Without faults a cluster must be well again by then. */
@@ -15,17 +15,14 @@ const SETTLE_MS_MAX = 60_000
 const READ_BYTES = 32 * 1024
 
 /** The owner of a partition with the partition open and at rest, or why there is none. */
-function find(cluster: Cluster, topic: Topic, index: number): Partition | string {
-  let newest: SimulatedBroker | null = null
-  for (const broker of cluster.serving()) {
-    if ((broker.node?.log.seq ?? 0) > (newest?.node?.log.seq ?? 0)) newest = broker
-  }
-  if (newest === null || newest.node === null) return 'no broker serves'
-  const ownership = ownershipOf(newest.node.image, topic.topicId, index)
+function find(cluster: Cluster, topicId: string, index: number): Partition | string {
+  const newest = cluster.newestNode(cluster.serving())
+  if (newest === null) return 'no broker serves'
+  const ownership = ownershipOf(newest.image, topicId, index)
   if (ownership === undefined) return 'there is no such partition'
   const broker = cluster.serving().find(({ node }) => node?.nodeId === ownership.nodeId)
   if (!broker?.node) return `its owner, node ${ownership.nodeId}, does not live`
-  const partition = broker.node.partitions.get(topic.topicId, index)
+  const partition = broker.node.partitions.get(topicId, index)
   const where = `${broker.process.name}, node ${ownership.nodeId}`
   if (partition === undefined) return `${where} does not know it`
   if (partition.leaderEpoch !== ownership.leaderEpoch) return `${where} has an older epoch`
@@ -34,6 +31,20 @@ function find(cluster: Cluster, topic: Topic, index: number): Partition | string
     return `${where} has not made everything durable`
   }
   return partition
+}
+
+/** Every partition of every topic that is not open and at rest, with the reason. */
+function findWaits(cluster: Cluster, topic: Topic): string[] {
+  const waits: string[] = []
+  const topics = cluster.newestNode(cluster.serving())?.image.topics
+  if (!topics?.has(topic.topicId)) return ['no broker knows the topic']
+  for (const { name, topicId, partitions } of topics.values()) {
+    for (const index of partitions.keys()) {
+      const found = find(cluster, topicId, index)
+      if (typeof found === 'string') waits.push(`${name}/${index}: ${found}`)
+    }
+  }
+  return waits
 }
 
 /**
@@ -47,20 +58,18 @@ export async function whenSettled(
   wanted: { brokerCount: number; producers: readonly Producer[] },
 ): Promise<void> {
   const { brokerCount, producers } = wanted
-  const endMs = world.clock.nowMs() + SETTLE_MS_MAX
+  const startMs = world.clock.nowMs()
   for (;;) {
     await sleep(world.clock, 200)
     if (world.violation !== null) return
     while (cluster.alive().length < brokerCount) cluster.startBroker()
-    const waits: string[] = []
-    for (let index = 0; index < topic.partitionCount; index++) {
-      const found = find(cluster, topic, index)
-      if (typeof found === 'string') waits.push(`p${index}: ${found}`)
-    }
+    const waits = findWaits(cluster, topic)
     const pending = producers.reduce((sum, { pendingCount }) => sum + pendingCount, 0)
     if (pending > 0) waits.push(`${pending} batches are not acknowledged`)
+    const settledMs = world.clock.nowMs() - startMs
+    if (waits.length === 0) world.trace.line('run', `settled within ${settledMs} ms`)
     if (waits.length === 0) return
-    if (world.clock.nowMs() < endMs) continue
+    if (settledMs < SETTLE_MS_MAX) continue
     world.fail('a cluster without faults gets well', waits.join('; '))
     return
   }
@@ -74,7 +83,7 @@ async function findSoon(
 ): Promise<Partition | null> {
   const endMs = world.clock.nowMs() + SETTLE_MS_MAX
   for (;;) {
-    const found = find(cluster, topic, index)
+    const found = find(cluster, topic.topicId, index)
     if (typeof found !== 'string') return found
     if (world.clock.nowMs() >= endMs) {
       world.fail('a cluster without faults stays well', `p${index}: ${found}`)
@@ -111,5 +120,17 @@ export async function readEverything(
     }
     world.trace.line('run', `p${index} ends at ${highWatermark}`)
     history.finish(`p${index}`, records, highWatermark)
+  }
+}
+
+/** Ends all brokers, which are at rest, and checks that every request's memory was given back. */
+export async function checkMemory(world: World, cluster: Cluster): Promise<void> {
+  // Fetches of consumers that have stopped wait a little for more.
+  await sleep(world.clock, 2_000)
+  for (const { node, pool, process } of cluster.serving()) {
+    if (node === null || node.wal.backlogBytes > 0) continue
+    node.abort('the end of the run')
+    if (pool.bytesInUse === 0) continue
+    world.fail('memory is given back', `${process.name} still has ${pool.bytesInUse} bytes in use`)
   }
 }

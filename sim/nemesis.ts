@@ -1,5 +1,7 @@
 import { takeOver, succession, ableNodes } from '../controller/takeover.ts'
-import type { Random } from '../base/random.ts'
+import { type Random, randomUuid } from '../base/random.ts'
+import type { ImageState, TopicEntry } from '../metadata/image.ts'
+import { TOPIC_NAME } from './clients/client.ts'
 import type { MetadataRecord } from '../metadata/records.ts'
 import type { Cluster, Succession } from './cluster.ts'
 import { errorText, type SimulatedBroker } from './simulated-broker.ts'
@@ -156,6 +158,8 @@ export class Nemesis {
       { weight: 10, strike: this.with((broker) => this.move(broker)) },
       { weight: 3, strike: this.with((broker) => this.takeOverForNoReason(broker)) },
       { weight: 2, strike: this.with((broker) => this.seizeController(broker)) },
+      { weight: 2, strike: this.with((broker) => this.createTopic(broker)) },
+      { weight: 1, strike: this.with((broker) => this.deleteTopic(broker)) },
     ]
   }
 
@@ -254,8 +258,10 @@ export class Nemesis {
     if (node === null) return
     const draw = this.random.below(1_000_000)
     const targetDraw = this.random.below(1_000_000)
-    const propose = (image: Parameters<Parameters<typeof node.append>[0]>[0]): MetadataRecord[] => {
-      const topic = [...image.topics.values()][0]
+    const topicDraw = chance(this.random, 700) ? 0 : this.random.below(1_000_000)
+    const propose = (image: ImageState): MetadataRecord[] => {
+      const topics = [...image.topics.values()].sort(mainFirst)
+      const topic = topics[topicDraw % Math.max(1, topics.length)]
       if (topic === undefined) return []
       const partition = draw % topic.partitions.length
       const ownership = topic.partitions[partition]
@@ -271,6 +277,47 @@ export class Nemesis {
       },
       (error: unknown) => this.note(`${process.name} could not move: ${errorText(error)}`),
     )
+  }
+
+  /** A topic beside the one that clients use; its partition may move before anybody opened it. */
+  private createTopic({ node, process }: SimulatedBroker): void {
+    if (node === null) return
+    const topicId = randomUuid(this.random)
+    const movesAtOnce = chance(this.random, 500)
+    const draw = this.random.below(1_000_000)
+    const propose = (image: ImageState): MetadataRecord[] => {
+      const able = ableNodes(image).map(({ nodeId }) => nodeId)
+      const [owner, next] = [able[draw % able.length], able[(draw + 1) % able.length]]
+      if (owner === undefined || next === undefined) return []
+      const created: MetadataRecord = {
+        type: 'topic-created',
+        topicId,
+        name: topicId,
+        owners: [owner],
+        configs: {},
+        atMs: 0,
+      }
+      if (!movesAtOnce || next === owner) return [created]
+      const ownership = { nodeId: owner, leaderEpoch: 0, from: [], refs: [] }
+      return [created, succession({ topicId, partition: 0, ownership }, next)]
+    }
+    node.append(propose).catch((error: unknown) => {
+      this.note(`${process.name} could not create a topic: ${errorText(error)}`)
+    })
+  }
+
+  /** Deletes some topic that clients do not use. */
+  private deleteTopic({ node, process }: SimulatedBroker): void {
+    if (node === null) return
+    const draw = this.random.below(1_000_000)
+    const propose = (image: ImageState): MetadataRecord[] => {
+      const others = [...image.topics.values()].filter(({ name }) => name !== TOPIC_NAME)
+      const topic = others[draw % Math.max(1, others.length)]
+      return topic === undefined ? [] : [{ type: 'topic-deleted', topicId: topic.topicId }]
+    }
+    node.append(propose).catch((error: unknown) => {
+      this.note(`${process.name} could not delete a topic: ${errorText(error)}`)
+    })
   }
 
   /** Two takers at once, of a node that may be well: what doubled controllers do to each other. */
@@ -318,6 +365,11 @@ export class Nemesis {
       else this.cutFromStore(broker)
     })
   }
+}
+
+/** The topic that clients use, then the others. */
+function mainFirst(a: TopicEntry, b: TopicEntry): number {
+  return Number(b.name === TOPIC_NAME) - Number(a.name === TOPIC_NAME)
 }
 
 function pickWeighted<T>(random: Random, items: readonly T[], weights: readonly number[]): T {

@@ -4,11 +4,11 @@ import type { Node, NodeSettings } from '../broker/node.ts'
 import { ableNodes } from '../controller/takeover.ts'
 import { spread } from '../controller/balancer.ts'
 import type { MetadataRecord } from '../metadata/records.ts'
-import type { Topic } from './clients/client.ts'
+import { TOPIC_NAME, type Topic } from './clients/client.ts'
 import { Consumer } from './clients/consumer.ts'
 import { Producer } from './clients/producer.ts'
 import { Cluster, type Plant } from './cluster.ts'
-import { readEverything, whenSettled } from './finale.ts'
+import { checkMemory, readEverything, whenSettled } from './finale.ts'
 import { History } from './history.ts'
 import { Nemesis } from './nemesis.ts'
 import { SimulatedProcess } from './simulated-process.ts'
@@ -133,6 +133,7 @@ async function play(world: World, cluster: Cluster, history: History): Promise<v
   await whenSettled(world, cluster, topic, { brokerCount: 2, producers })
   for (const consumer of consumers) consumer.stop()
   await readEverything(world, cluster, history, topic)
+  await checkMemory(world, cluster)
   world.trace.line('run', 'everything from the bucket alone')
   for (const broker of cluster.alive()) broker.process.kill()
   await whenSettled(world, cluster, topic, { brokerCount: 1, producers: [] })
@@ -148,14 +149,14 @@ async function createTopic(world: World, cluster: Cluster): Promise<Topic> {
     if (image.topics.has(topicId)) return []
     const nodes = ableNodes(image).map(({ nodeId }) => ({ nodeId, count: 0 }))
     const owners = spread(partitionCount, nodes)
-    return [{ type: 'topic-created', topicId, name: 'topic', owners, configs: {}, atMs: 0 }]
+    return [{ type: 'topic-created', topicId, name: TOPIC_NAME, owners, configs: {}, atMs: 0 }]
   }
   for (;;) {
     await sleep(world.clock, 100)
     const node = cluster.serving()[0]?.node
     if (!node) continue
     await node.append((image) => propose(image as Node['image']))
-    return { topicId, name: 'topic', partitionCount }
+    return { topicId, name: TOPIC_NAME, partitionCount }
   }
 }
 

@@ -17,6 +17,9 @@ export interface Bootstrap {
   isOwner(broker: SimulatedBroker, topicId: string, partition: number): boolean
 }
 
+/** The topic that clients use; the nemesis makes others beside it. */
+export const TOPIC_NAME = 'topic'
+
 export interface Topic {
   readonly topicId: string
   readonly name: string

@@ -6,11 +6,13 @@ import type { ProduceRequest, ProduceResponse } from '../../broker/protocol/mess
 import { buildBatch } from '../../broker/protocol/record-batch.ts'
 import type { SimulatedBroker } from '../simulated-broker.ts'
 import type { History } from '../history.ts'
-import { between } from '../world.ts'
+import { between, chance } from '../world.ts'
 import { Client, type ClientOptions, namedLeader, type NamedLeader } from './client.ts'
 
 const IN_FLIGHT_MAX = 5
 const REQUEST_TIMEOUT_MS = 1_500
+/** Sequences are 31 bits. */
+const SEQUENCES = 2 ** 31
 const PADDING = 'x'.repeat(300)
 
 interface Batch {
@@ -96,6 +98,9 @@ class Lane {
     this.client = client
     this.options = options
     this.partition = partition
+    // Sequences wrap: some producers get there soon.
+    const isNearEnd = chance(options.random, 300)
+    this.sequence = isNearEnd ? SEQUENCES - 1 - options.random.below(200) : 0
   }
 
   get pendingCount(): number {
@@ -119,7 +124,7 @@ class Lane {
     const baseSequence = isIdempotent ? this.sequence : -1
     const producerEpoch = isIdempotent ? 0 : -1
     const bytes = buildBatch(records, { producerId, producerEpoch, baseSequence })
-    this.sequence += records.length
+    this.sequence = (this.sequence + records.length) % SEQUENCES
     const ordinal = this.madeCount++
     this.queue.push({ ordinal, payloads, bytes, baseSequence, isInFlight: false, tries: 0 })
     this.pump()
