@@ -135,6 +135,7 @@ export class Node {
       holder: `node:${nodeId}`,
       settings: settings.controller,
       ping: (node, request) => this.ping(node, request),
+      ownLoads: () => this.loadMeter.busiestPartitions(),
       isCandidate: () => !this.draining && !this.ended,
     })
   }

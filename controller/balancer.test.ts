@@ -19,7 +19,7 @@ function node(nodeId: number, partitions: PlacedPartition[], draining = false): 
 }
 
 /** The nodes after `moves`, with every partition free to move again. */
-function after(nodes: readonly PlacedNode[], moves: readonly Move[]): PlacedNode[] {
+function afterMoves(nodes: readonly PlacedNode[], moves: readonly Move[]): PlacedNode[] {
   const placed = new Map(nodes.map((each) => [each.nodeId, [...each.partitions]]))
   for (const { topicId, partition, source, target } of moves) {
     const from = placed.get(source) ?? []
@@ -44,7 +44,9 @@ function randomNodes(seed: number): PlacedNode[] {
 describe('planMoves', () => {
   test('gives a new node its share', () => {
     const nodes = [node(1, partitionsOf(Array(12).fill(0))), node(2, [])]
-    const counts = after(nodes, planMoves(nodes, 100)).map(({ partitions }) => partitions.length)
+    const counts = afterMoves(nodes, planMoves(nodes, 100)).map(
+      ({ partitions }) => partitions.length,
+    )
     expect(Math.abs((counts[0] ?? 0) - (counts[1] ?? 0))).toBeLessThanOrEqual(2)
   })
 
@@ -52,7 +54,7 @@ describe('planMoves', () => {
     const nodes = [node(1, partitionsOf([1, 2, 3]), true), node(2, []), node(3, [])]
     const moves = planMoves(nodes, 100)
     expect(moves.map(({ source }) => source)).toEqual([1, 1, 1])
-    expect(after(nodes, moves)[0]?.partitions).toEqual([])
+    expect(afterMoves(nodes, moves)[0]?.partitions).toEqual([])
   })
 
   test('moves nothing that may not move', () => {
@@ -63,10 +65,10 @@ describe('planMoves', () => {
   test('what it has arranged it leaves alone, whatever the loads', () => {
     for (let seed = 0; seed < 200; seed++) {
       const nodes = randomNodes(seed)
-      let arranged = after(nodes, planMoves(nodes, 10_000))
+      let arranged = afterMoves(nodes, planMoves(nodes, 10_000))
       // Nothing moves twice within one plan, so very uneven loads may take a few rounds.
       for (let round = 0; round < 20; round++) {
-        arranged = after(arranged, planMoves(arranged, 10_000))
+        arranged = afterMoves(arranged, planMoves(arranged, 10_000))
       }
       expect({ seed, moves: planMoves(arranged, 10_000) }).toEqual({ seed, moves: [] })
     }
@@ -78,9 +80,38 @@ describe('planMoves', () => {
       const turned = [...nodes]
         .reverse()
         .map((each) => ({ ...each, partitions: [...each.partitions].reverse() }))
-      expect(after(turned, planMoves(turned, 50)).reverse().map(names)).toEqual(
-        after(nodes, planMoves(nodes, 50)).map(names),
+      expect(afterMoves(turned, planMoves(turned, 50)).reverse().map(names)).toEqual(
+        afterMoves(nodes, planMoves(nodes, 50)).map(names),
       )
+    }
+  })
+
+  test('comes to rest under any limit, with drained nodes empty and counts even', () => {
+    for (let seed = 0; seed < 60; seed++) {
+      const random = seededRandom(seed)
+      const movesMax = 1 + random.below(6)
+      let nodes = randomNodes(seed).map((each, at) => ({ ...each, draining: at === 1 }))
+      let rounds = 0
+      for (let moves = planMoves(nodes, movesMax); moves.length > 0; rounds++) {
+        expect(moves.length).toBeLessThanOrEqual(movesMax)
+        expect(rounds).toBeLessThan(1_000)
+        nodes = afterMoves(nodes, moves)
+        moves = planMoves(nodes, movesMax)
+      }
+      const active = nodes.filter(({ draining }) => !draining)
+      const counts = active.map(({ partitions }) => partitions.length)
+      const mean = counts.reduce((sum, count) => sum + count, 0) / counts.length
+      for (const count of counts) {
+        expect(Math.abs(count - mean)).toBeLessThanOrEqual(Math.max(1, mean * 0.1))
+      }
+      expect(nodes[1]?.partitions).toEqual([])
+    }
+  })
+
+  test('with several draining nodes and a limit, the order of its input decides nothing', () => {
+    for (let seed = 0; seed < 50; seed++) {
+      const nodes = randomNodes(seed).map((each, at) => ({ ...each, draining: at % 2 === 0 }))
+      expect(planMoves([...nodes].reverse(), 7)).toEqual(planMoves(nodes, 7))
     }
   })
 
@@ -88,7 +119,7 @@ describe('planMoves', () => {
     const hot = partitionsOf(Array(6).fill(4 * MEBIBYTE), 'hot')
     const cold = partitionsOf(Array(6).fill(0), 'cold')
     const nodes = [node(1, hot), node(2, cold)]
-    const arranged = after(nodes, planMoves(nodes, 100))
+    const arranged = afterMoves(nodes, planMoves(nodes, 100))
     const loads = arranged.map(({ partitions }) =>
       partitions.reduce((sum, { bytesPerSecond }) => sum + bytesPerSecond, 0),
     )

@@ -53,7 +53,8 @@ export function planMoves(nodes: readonly PlacedNode[], movesMax: number): Move[
     load: partitions.reduce((sum, { bytesPerSecond }) => sum + bytesPerSecond, 0),
     partitions: [...partitions].sort(byLoadThenName),
   }))
-  const active = bins.filter(({ draining }) => !draining).sort((a, b) => a.nodeId - b.nodeId)
+  bins.sort((a, b) => a.nodeId - b.nodeId)
+  const active = bins.filter(({ draining }) => !draining)
   if (active.length === 0) return []
   const moves: Move[] = []
   const move = (source: Bin, target: Bin, chosen: PlacedPartition): void => {

@@ -8,13 +8,11 @@ import type { ObjectStore } from '../object-store/store.ts'
 import { type Move, type PlacedNode, planMoves } from './balancer.ts'
 import { forgetNode, forgettableNodes } from './forget.ts'
 import { type Liveness, NodeLiveness, type PingFailure } from './liveness.ts'
+import { PartitionLoads } from './loads.ts'
 import { type OwnedPartition, reassignFrom, succession, takeOver } from './takeover.ts'
 
 /** Measured loads are looked at this often; changes of nodes and partitions at once. */
 const BALANCE_EVERY_MS = 5_000
-
-/** A partition that changed its owner is left alone for so long, unless counts leave no choice. */
-const REST_MS = 60_000
 
 /** What a node says of itself when it is pinged. */
 export interface PingReply {
@@ -60,6 +58,8 @@ export interface ControllerOptions {
   readonly settings: ControllerSettings
   /** Asks a node whether it lives. Rejects with a {@link PingFailure} in `failure`. */
   readonly ping: (node: NodeEntry, request: PingRequest) => Promise<PingReply>
+  /** What this process's own node would answer a ping with: `partitionLoads` of {@link PingReply}. */
+  readonly ownLoads: () => Readonly<Record<string, number>>
   /** Whether this process wants to be the controller at all (a draining node does not). */
   readonly isCandidate: () => boolean
 }
@@ -71,7 +71,7 @@ export interface ControllerOptions {
 export class Controller {
   private readonly options: ControllerOptions
   private readonly liveness: NodeLiveness
-  private readonly loads = new Map<number, Readonly<Record<string, number>>>()
+  private readonly loads = new PartitionLoads()
   private readonly abort = new AbortController()
   private readonly takingOver = new Set<number>()
   private readonly pinging = new Set<number>()
@@ -80,11 +80,10 @@ export class Controller {
   /** Nobody was heard yet: whoever comes first to a cluster without controller asks at once. */
   private heardAtMs = Number.NEGATIVE_INFINITY
   private isDirty = true
-  /** When partitions last changed their owner, for as long as they rest from it. */
-  private readonly movedAtMs = new Map<string, number>()
   private balancedAtMs = Number.NEGATIVE_INFINITY
   private isAsking = false
-  private isAppending = false
+  private isArranging = false
+  private isForgetting = false
   private snapshotSeq = 0
 
   constructor(options: ControllerOptions) {
@@ -102,19 +101,11 @@ export class Controller {
       if (touched === 'all' || touched.nodes.size > 0 || touched.partitions.size > 0) {
         this.isDirty = true
       }
-      if (touched !== 'all') this.noteMoves(touched.partitions)
+      if (touched === 'all') return
+      const { log, clock } = this.options
+      this.loads.noteChanges(log.image, touched.partitions, clock.nowMs())
     })
     this.tick()
-  }
-
-  private noteMoves(touched: ReadonlyMap<string, ReadonlySet<number>>): void {
-    const { log, clock } = this.options
-    for (const [topicId, partitions] of touched) {
-      for (const partition of partitions) {
-        const from = log.image.topics.get(topicId)?.partitions[partition]?.from ?? []
-        if (from.length > 0) this.movedAtMs.set(`${topicId}/${partition}`, clock.nowMs())
-      }
-    }
   }
 
   stop(): void {
@@ -152,6 +143,9 @@ export class Controller {
   /** Somebody else holds the controller, or nobody: take it when it has gone quiet. */
   private follow(): void {
     const { log, clock, settings, isCandidate } = this.options
+    // Else whoever gets the controller back would end all nodes that it has not asked meanwhile.
+    this.liveness.forgetAll()
+    this.loads.forgetAll()
     if (!isCandidate() || this.isAsking) return
     const current = log.image.scalars.controller
     const holder =
@@ -203,16 +197,20 @@ export class Controller {
   }
 
   private lead(): void {
-    const { log } = this.options
+    const { log, nodeId, ownLoads } = this.options
     for (const node of log.image.nodes.values()) {
-      if (node.state === 'sealed') this.liveness.forget(node.nodeId)
-      else if (node.nodeId !== this.options.nodeId) this.pingNode(node)
+      if (node.nodeId === nodeId) this.loads.told(nodeId, ownLoads())
+      else if (node.state !== 'sealed') this.pingNode(node)
+      else {
+        this.liveness.forget(node.nodeId)
+        this.loads.forget(node.nodeId)
+      }
     }
     this.takeOverTheDead()
-    if (!this.isAppending && this.takingOver.size === 0) {
-      this.isAppending = true
+    if (!this.isArranging && this.takingOver.size === 0) {
+      this.isArranging = true
       void this.arrange().finally(() => {
-        this.isAppending = false
+        this.isArranging = false
       })
     }
   }
@@ -228,7 +226,7 @@ export class Controller {
         (reply) => {
           if (this.livenessOf(node.nodeId) !== 'alive') this.isDirty = true
           this.liveness.answered(node.nodeId, clock.nowMs())
-          this.loads.set(node.nodeId, reply.partitionLoads)
+          this.loads.told(node.nodeId, reply.partitionLoads)
         },
         (error: { failure?: PingFailure }) => {
           this.liveness.failed(node.nodeId, error.failure ?? 'no-answer')
@@ -301,7 +299,8 @@ export class Controller {
         this.balancedAtMs = clock.nowMs()
         await this.adoptLeftovers()
         await this.balance()
-        await this.forgetOne()
+        // Not waited for: draining nodes must not wait until a million objects are deleted.
+        void this.forgetOne()
       }
       if (log.seq - this.snapshotSeq >= settings.snapshotEveryBatches) {
         this.snapshotSeq = await log.snapshot()
@@ -334,17 +333,21 @@ export class Controller {
   private async forgetOne(): Promise<void> {
     const { log, store, logger } = this.options
     const nodeId = forgettableNodes(log.image)[0]
-    if (nodeId === undefined) return
-    await forgetNode(log, store, nodeId)
-    logger.info('a node is forgotten, its objects are deleted', { node: nodeId })
+    if (nodeId === undefined || this.isForgetting) return
+    this.isForgetting = true
+    try {
+      await forgetNode(log, store, nodeId)
+      logger.info('a node is forgotten, its objects are deleted', { node: nodeId })
+    } catch (error) {
+      if (!this.abort.signal.aborted) {
+        logger.warn('a node could not be forgotten yet', { node: nodeId, error })
+      }
+    }
+    this.isForgetting = false
   }
 
   private async balance(): Promise<void> {
     const { log, settings, logger } = this.options
-    const restedBeforeMs = this.options.clock.nowMs() - REST_MS
-    for (const [id, atMs] of this.movedAtMs) {
-      if (atMs < restedBeforeMs) this.movedAtMs.delete(id)
-    }
     const moves = planMoves(this.placedNodes(), settings.movesPerTickMax)
     if (moves.length === 0) return
     const { records } = await log.append((image) => this.moveRecords(image, moves))
@@ -366,7 +369,8 @@ export class Controller {
   }
 
   private placedNodes(): PlacedNode[] {
-    const { log } = this.options
+    const { log, clock } = this.options
+    const nowMs = clock.nowMs()
     const placed = new Map<
       number,
       { draining: boolean; partitions: PlacedNode['partitions'][number][] }
@@ -377,13 +381,12 @@ export class Controller {
     }
     for (const { topicId, partitions } of log.image.topics.values()) {
       partitions.forEach((ownership, partition) => {
-        const loads = this.loads.get(ownership.nodeId)
-        placed.get(ownership.nodeId)?.partitions.push({
+        const { nodeId } = ownership
+        placed.get(nodeId)?.partitions.push({
           topicId,
           partition,
-          bytesPerSecond: loads?.[`${topicId}/${partition}`] ?? 0,
           movable: ownership.from.length === 0,
-          rested: !this.movedAtMs.has(`${topicId}/${partition}`),
+          ...this.loads.of({ topicId, partition, nodeId }, nowMs),
         })
       })
     }

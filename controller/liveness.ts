@@ -52,6 +52,11 @@ export class NodeLiveness {
     this.nodes.delete(nodeId)
   }
 
+  /** Nobody is watched any more: what was heard long ago says nothing when watching begins again. */
+  forgetAll(): void {
+    this.nodes.clear()
+  }
+
   stateOf(nodeId: number, nowMs: number): Liveness {
     const node = this.nodes.get(nodeId)
     if (node === undefined) return 'suspect'
