@@ -85,6 +85,22 @@ export function advanceHotState(state: HotState, run: Run, leaderEpoch: number):
 }
 
 /**
+ * Raises the log start: what lies below is not read any more, and runs that lie below as a whole are
+ * forgotten. Durable with the next state that is written; should it be lost, the log is longer.
+ */
+export function advanceLogStart(state: HotState, offset: number): void {
+  assert(offset <= state.endOffset, 'a log does not start behind its end')
+  if (offset <= state.logStartOffset) return
+  state.logStartOffset = offset
+  state.runs.dropBelow(offset)
+  // The epoch that the first record is of begins there now.
+  const first = state.epochs.findLastIndex(({ startOffset }) => startOffset <= offset)
+  state.epochs = state.epochs.slice(Math.max(first, 0)).map(({ leaderEpoch, startOffset }) => {
+    return { leaderEpoch, startOffset: Math.max(startOffset, offset) }
+  })
+}
+
+/**
  * Replays a run of a log object: runs, offsets and producers. Its producers count as seen at `nowMs`
  * (clock.wallMs): when they really were is not in the log, but what is replayed is recent.
  */

@@ -8,7 +8,7 @@ import type { Ownership } from '../../metadata/records.ts'
 import type { ObjectStore } from '../../object-store/store.ts'
 import type { WalWriter } from '../wal/writer.ts'
 import { type ClosedEpoch, Hints } from './handoff.ts'
-import { emptyHotState } from './hot-state.ts'
+import { emptyHotState, type HotState } from './hot-state.ts'
 import { Partition, type PartitionHost } from './partition.ts'
 import { StateFinder } from './state-finder.ts'
 import type { TailCache } from './tail-cache.ts'
@@ -59,6 +59,7 @@ export class PartitionManager implements PartitionHost {
   private readonly closedStates = new Map<string, ClosedState>()
   private readonly finder: StateFinder
   private outgoing = new Map<number, ClosedEpoch[]>()
+  private readonly openListeners: ((partition: Partition) => void)[] = []
   private frozen = false
   private stopped = false
 
@@ -76,6 +77,20 @@ export class PartitionManager implements PartitionHost {
         return closed?.leaderEpoch === leaderEpoch ? closed.state : null
       },
     })
+  }
+
+  /** Calls `listener` with every partition that is open here, now and later, once each. */
+  onOpen(listener: (partition: Partition) => void): void {
+    this.openListeners.push(listener)
+    for (const partition of this.partitions.values()) {
+      if (partition.phase === 'open') listener(partition)
+    }
+  }
+
+  /** Opens a partition that is to be served, and tells those who wait for such. */
+  private begin(partition: Partition, state: HotState): void {
+    partition.open(state)
+    for (const listener of this.openListeners) listener(partition)
   }
 
   get size(): number {
@@ -198,14 +213,14 @@ export class PartitionManager implements PartitionHost {
   private openPartition(topicId: string, index: number, ownership: Ownership): void {
     const partition = this.create(topicId, index, ownership.leaderEpoch)
     if (ownership.leaderEpoch === 0) {
-      partition.open(emptyHotState())
+      this.begin(partition, emptyHotState())
       return
     }
     const isWanted = (): boolean => !this.stopped && !this.frozen && partition.phase === 'opening'
     void this.finder.find(topicId, index, ownership, isWanted).then((state) => {
       if (state === null || !isWanted()) return
       this.movedIn++
-      partition.open(state)
+      this.begin(partition, state)
     })
   }
 

@@ -3,7 +3,7 @@ import type { SharedBytes } from '../../base/buffer-pool.ts'
 import { setBaseOffset, setLeaderEpoch } from '../protocol/record-batch.ts'
 import type { BatchMeta, LogObjectBuilder } from '../wal/log-object.ts'
 import type { WalCut, WalSource, WalWriter } from '../wal/writer.ts'
-import { advanceHotState, encodeHotState, type HotState } from './hot-state.ts'
+import { advanceHotState, advanceLogStart, encodeHotState, type HotState } from './hot-state.ts'
 import { type Run, runOf } from './run-table.ts'
 import { CachedRuns, type TailCache } from './tail-cache.ts'
 
@@ -322,6 +322,12 @@ export class Partition implements WalSource {
 
   private wakeWatchers(): void {
     for (const watcher of [...this.watchers]) watcher()
+  }
+
+  /** Lets the log begin at `offset`, which must be durable: nobody reads what lies below it. */
+  advanceLogStart(offset: number): void {
+    assert(this.phase === 'open', 'only the owner moves the log start')
+    advanceLogStart(present(this.state, 'the state of an open partition'), offset)
   }
 
   /** Stops accepting; writes the close entry behind everything that was accepted (design §5). */

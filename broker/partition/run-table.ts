@@ -65,6 +65,18 @@ export class RunTable {
     }
   }
 
+  /** Drops the runs that lie below `offset` as a whole. */
+  dropBelow(offset: number): void {
+    let count = 0
+    while (count < this.length && this.column(count, 5) <= offset) count++
+    if (count === 0) return
+    // A new array, not a shorter view: what is dropped may have been large.
+    const kept = this.columns.slice(count * COLUMNS, this.length * COLUMNS)
+    this.length -= count
+    this.columns = new Float64Array(Math.max(this.length, INITIAL_RUNS) * COLUMNS)
+    this.columns.set(kept)
+  }
+
   /** The index of the run that holds `offset`, or -1. */
   indexOf(offset: number): number {
     let low = 0
