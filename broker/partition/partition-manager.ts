@@ -189,12 +189,14 @@ export class PartitionManager implements PartitionHost {
   }
 
   /**
-   * A new partition was given to this node and moved on before the node heard of it. The next owner
-   * waits for a close of epoch 0 all the same.
+   * A new partition was given to this node and moved on before the node heard of it, perhaps more
+   * than once. Whoever comes to this node's entry of `from` waits for a close of epoch 0.
    */
   private owesFirstClose(id: string, ownership: Ownership): boolean {
-    const newest = ownership.from[0]
-    return newest?.nodeId === this.nodeId && newest.leaderEpoch === 0 && !this.closedStates.has(id)
+    const isListed = ownership.from.some(
+      ({ nodeId, leaderEpoch }) => nodeId === this.nodeId && leaderEpoch === 0,
+    )
+    return isListed && !this.closedStates.has(id)
   }
 
   private closeUnopened(topicId: string, index: number): void {
