@@ -1,3 +1,4 @@
+import { corrupt } from '../../metadata/framing.ts'
 import { walKey } from '../../metadata/keys.ts'
 import { type ObjectStore, StoreError } from '../../object-store/store.ts'
 import type { Run, RunTable } from './run-table.ts'
@@ -72,7 +73,10 @@ export class ColdReader {
     this.cache.set(id, reading)
     this.sizes.set(id, run.sizeBytes)
     this.cachedBytes += run.sizeBytes
-    reading.catch(() => this.drop(id))
+    reading.catch(() => {
+      // It may have been dropped and be read again by now.
+      if (this.cache.get(id) === reading) this.drop(id)
+    })
     for (const oldest of this.cache.keys()) {
       if (this.cachedBytes <= this.bytesMax || oldest === id) break
       this.drop(oldest)
@@ -92,6 +96,10 @@ export class ColdReader {
     const bytes = await this.store.get(key, range)
     if (bytes === null) {
       throw new StoreError('corrupt', key, `log object ${key} is referred to, but does not exist`)
+    }
+    // Here, so that an answer that was cut off is not kept and given to everybody.
+    if (bytes.length !== run.sizeBytes) {
+      throw corrupt(key, `a run of it has ${bytes.length} bytes, not ${run.sizeBytes}`)
     }
     return bytes
   }

@@ -11,8 +11,13 @@ export interface ClosedEpoch {
 
 /** A message stays below this size; what does not fit goes into the next one. */
 const HANDOFF_BYTES_MAX = 4 * 1024 * 1024
-/** Hints that nobody has asked for yet; the oldest go first. A lost hint costs one read. */
-const HINTS_MAX = 100_000
+/**
+ * Bytes of hints that nobody has asked for; the oldest go first. Those that come after the WAL was
+ * read instead are never asked for. A lost hint costs one read.
+ */
+const HINTS_BYTES_MAX = 64 * 1024 * 1024
+/** What an entry takes beside its state. */
+const HINT_OVERHEAD_BYTES = 256
 
 /** The body of a handoff call: from `nodeId`, the closed epochs. */
 function encodeHandoff(nodeId: number, epochs: readonly ClosedEpoch[]): Buffer {
@@ -66,26 +71,42 @@ export function* handoffMessages(nodeId: number, epochs: readonly ClosedEpoch[])
  * one epoch (R1). They are sent only after the close they tell of is durable.
  */
 export class Hints {
+  bytes = 0
   private readonly states = new Map<string, Buffer>()
+  private readonly bytesMax: number
+
+  constructor(bytesMax = HINTS_BYTES_MAX) {
+    this.bytesMax = bytesMax
+  }
 
   private static id(nodeId: number, epoch: Omit<ClosedEpoch, 'state'>): string {
     return `${nodeId}:${epochKey(epoch.topicId, epoch.partition, epoch.leaderEpoch)}`
   }
 
   add(nodeId: number, epochs: readonly ClosedEpoch[]): void {
-    for (const epoch of epochs) this.states.set(Hints.id(nodeId, epoch), epoch.state)
-    for (const oldest of this.states.keys()) {
-      if (this.states.size <= HINTS_MAX) break
-      this.states.delete(oldest)
+    for (const epoch of epochs) {
+      const id = Hints.id(nodeId, epoch)
+      this.drop(id)
+      // A copy: one that stays must not pin the whole message, with the states of all the others.
+      this.states.set(id, Buffer.from(epoch.state))
+      this.bytes += epoch.state.length + HINT_OVERHEAD_BYTES
     }
+    for (const oldest of this.states.keys()) {
+      if (this.bytes <= this.bytesMax) break
+      this.drop(oldest)
+    }
+  }
+
+  private drop(id: string): Buffer | null {
+    const state = this.states.get(id)
+    if (state === undefined) return null
+    this.states.delete(id)
+    this.bytes -= state.length + HINT_OVERHEAD_BYTES
+    return state
   }
 
   /** The hint for an epoch of a node, or null. It is given out once. */
   take(nodeId: number, epoch: Omit<ClosedEpoch, 'state'>): Buffer | null {
-    const id = Hints.id(nodeId, epoch)
-    const state = this.states.get(id)
-    if (state === undefined) return null
-    this.states.delete(id)
-    return state
+    return this.drop(Hints.id(nodeId, epoch))
   }
 }

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { BufferPool } from '../../base/buffer-pool.ts'
+import { seededRandom } from '../../base/random.ts'
 import type { BatchMeta } from '../wal/log-object.ts'
 import { CachedRuns, TailCache } from './tail-cache.ts'
 
@@ -50,4 +51,46 @@ test('a frame with views of several partitions counts once and is given back by 
   }
   expect(cache.bytes).toBe(0)
   expect(pool.bytesInUse).toBe(0)
+})
+
+test('what was cleared leaves nothing behind, also in a cache that is never full', () => {
+  const pool = new BufferPool(0)
+  const cache = new TailCache(1024 * FRAME_BYTES)
+  const kept = new CachedRuns()
+  const keptFrame = pool.take(100)
+  cache.add(kept, [batch(0, 100)], [keptFrame.buffer], [keptFrame])
+  const owner = new CachedRuns()
+  for (let offset = 0; offset < 5_000; offset++) {
+    const frame = pool.take(100)
+    cache.add(owner, [batch(offset, 100)], [frame.buffer], [frame])
+    if (offset % 3 === 0) cache.clear(owner)
+  }
+  cache.clear(owner)
+  expect(cache.queueLength).toBeLessThan(1_000)
+  expect(pool.bytesInUse).toBe(100)
+  expect(kept.at(0)?.pieces[0]).toBe(keptFrame.buffer)
+})
+
+test('the oldest goes first, whoever it belongs to, also after others were cleared', () => {
+  const pool = new BufferPool(0)
+  const cache = new TailCache(10 * FRAME_BYTES)
+  const owners = Array.from({ length: 4 }, () => new CachedRuns())
+  const random = seededRandom(5)
+  const next = [0, 0, 0, 0]
+  for (let step = 0; step < 3_000; step++) {
+    const at = random.below(4)
+    const owner = owners[at] as CachedRuns
+    if (random.below(12) === 0) cache.clear(owner)
+    const offset = (next[at] as number)++
+    const frame = pool.take(FRAME_BYTES - 600)
+    cache.add(owner, [batch(offset, 100)], [frame.buffer.subarray(0, 100)], [frame])
+    // Without gaps up to the newest, and found by every offset that is there.
+    const wrong: number[] = []
+    for (let has = owner.baseOffset; has <= offset; has++) {
+      if (owner.at(owner.indexOf(has))?.baseOffset !== has) wrong.push(has)
+    }
+    if (wrong.length > 0 || cache.bytes > 10 * FRAME_BYTES) throw new Error(`step ${step}`)
+  }
+  for (const owner of owners) cache.clear(owner)
+  expect([cache.bytes, pool.bytesInUse]).toEqual([0, 0])
 })

@@ -4,6 +4,9 @@ import type { BatchMeta } from '../wal/log-object.ts'
 /** What a cached batch costs beside its bytes: views, metadata, places in arrays. */
 const BATCH_OVERHEAD_BYTES = 512
 
+/** So many places of the queue may be of runs that are gone; then it is gone through. */
+const QUEUE_SLACK = 256
+
 /** A durable run that is still in memory, as the batches that clients sent. */
 export interface CachedRun {
   readonly owner: CachedRuns
@@ -123,6 +126,16 @@ export class TailCache {
   /** Drops all runs of a partition that is gone, or whose newest data was not kept. */
   clear(owner: CachedRuns): void {
     for (const run of owner.takeAll()) this.forget(run)
+    // Below its budget nothing is ever dropped, and what was cleared would pin its memory in here.
+    if (this.queue.length - this.head > 2 * this.live.size + QUEUE_SLACK) {
+      this.queue = this.queue.filter((run) => run !== null && this.live.has(run))
+      this.head = 0
+    }
+  }
+
+  /** How many places its queue has; for tests. */
+  get queueLength(): number {
+    return this.queue.length - this.head
   }
 
   private forget(run: CachedRun): void {
