@@ -19,7 +19,7 @@ describe('handoff messages', () => {
     [0, 10],
     [1, 0],
     [100, 1_000],
-    [30, 500_000],
+    [30, 300_000],
     [3, 6 * MEBIBYTE],
   ])(
     '%i epochs of %i bytes arrive whole and in order, in messages of bounded size',
@@ -33,7 +33,14 @@ describe('handoff messages', () => {
         expect(body.length < 5 * MEBIBYTE || decoded.epochs.length === 1).toBe(true)
         received.push(...decoded.epochs)
       }
-      expect(received).toEqual(sent)
+      const same = received.filter(
+        ({ topicId, partition, leaderEpoch, state }, at) =>
+          topicId === sent[at]?.topicId &&
+          partition === sent[at].partition &&
+          leaderEpoch === sent[at].leaderEpoch &&
+          state.equals(sent[at].state),
+      )
+      expect([received.length, same.length]).toEqual([count, count])
     },
   )
 
@@ -74,7 +81,7 @@ describe('Hints', () => {
 
   test('a hint does not hold on to the message that it came in', () => {
     const hints = new Hints()
-    const [body] = [...handoffMessages(1, epochs(3, 100))] as [Buffer]
+    const [body] = [...handoffMessages(1, epochs(3, 50_000))] as [Buffer]
     const received = decodeHandoff(body)
     hints.add(1, received.epochs)
     const [first] = received.epochs as [ClosedEpoch]
