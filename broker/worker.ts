@@ -13,6 +13,8 @@ import { httpTransport } from './admin/internal-calls.ts'
 import { BrokerMetrics } from './broker-metrics.ts'
 import { BrokerConfig, whyNotBrokerConfigs } from './config/broker-config.ts'
 import type { Broker } from './handlers/context.ts'
+import { GroupCoordinator } from './coordinator/group-coordinator.ts'
+import { groupSettings } from './coordinator/group-settings.ts'
 import { FetchSessions } from './handlers/fetch-sessions.ts'
 import { handlers, servedApis } from './handlers/index.ts'
 import { Node, whenServing } from './node.ts'
@@ -108,6 +110,14 @@ export class Worker {
         this.config.number('max.incremental.fetch.session.cache.slots'),
       ),
       producerIds: new ProducerIds(node),
+      groups: new GroupCoordinator({
+        node,
+        clock,
+        random,
+        logger: logger.with({ node: node.nodeId }),
+        pool: this.pool,
+        settings: groupSettings(this.config),
+      }),
       served: this.served,
     }
     this.server?.holdAll(false)

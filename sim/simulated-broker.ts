@@ -4,6 +4,8 @@ import type { Logger, LogFields } from '../base/log.ts'
 import type { SharedBytes } from '../base/buffer-pool.ts'
 import { BrokerConfig } from '../broker/config/broker-config.ts'
 import type { Broker, Handler } from '../broker/handlers/context.ts'
+import { GroupCoordinator } from '../broker/coordinator/group-coordinator.ts'
+import { groupSettings } from '../broker/coordinator/group-settings.ts'
 import { FetchSessions } from '../broker/handlers/fetch-sessions.ts'
 import { Node, type NodeSettings } from '../broker/node.ts'
 import type { AnyApi } from '../broker/protocol/api-keys.ts'
@@ -86,13 +88,22 @@ export class SimulatedBroker implements Callee {
       })
       this.node = node
       const config = new BrokerConfig({ 'auto.create.topics.enable': 'false' })
+      const { pool } = this
       this.broker = {
         node,
         clock,
         random,
         logger,
         config,
-        pool: this.pool,
+        pool,
+        groups: new GroupCoordinator({
+          node,
+          clock,
+          random,
+          logger,
+          pool,
+          settings: groupSettings(config),
+        }),
         fetchSessions: new FetchSessions(random, 10),
         producerIds: new ProducerIds(node),
         served: [],

@@ -16,6 +16,16 @@ const OBEYED = {
   'max.request.partition.size.limit': 'Partitions in one page of described topics (KIP-966).',
   'fetch.max.bytes': 'The most that one fetch response carries.',
   'producer.id.expiration.ms': 'How long the sequence of an idle producer is remembered.',
+  'offsets.topic.num.partitions': 'Partitions of __consumer_offsets, when it is created.',
+  'offsets.topic.replication.factor': 'Accepted for the tools that set it, as for other topics.',
+  'offsets.topic.segment.bytes': 'Set on __consumer_offsets when it is created.',
+  'offsets.retention.minutes': 'How long offsets are kept that nobody uses any more (KIP-211).',
+  'offsets.retention.check.interval.ms': 'How often expired offsets are looked for.',
+  'offset.metadata.max.bytes': 'The longest text that may go with a committed offset.',
+  'group.initial.rebalance.delay.ms': 'How long a new group waits for more members to join.',
+  'group.min.session.timeout.ms': 'The shortest session a member may ask for.',
+  'group.max.session.timeout.ms': 'The longest session a member may ask for.',
+  'group.max.size': 'The most members that a group may have.',
 } as const satisfies Record<string, string>
 
 export type BrokerConfigName = keyof typeof OBEYED

@@ -38,3 +38,12 @@ export const CLUSTER_OPERATIONS = bitsOf([
   'ALTER_CONFIGS',
   'IDEMPOTENT_WRITE',
 ])
+
+/** The same for a group. */
+export const GROUP_OPERATIONS = bitsOf([
+  'READ',
+  'DELETE',
+  'DESCRIBE',
+  'DESCRIBE_CONFIGS',
+  'ALTER_CONFIGS',
+])

@@ -4,6 +4,7 @@ import type { Logger } from '../../base/log.ts'
 import type { Random } from '../../base/random.ts'
 import type { Image, ImageState, TopicEntry } from '../../metadata/image.ts'
 import type { BrokerConfig } from '../config/broker-config.ts'
+import type { GroupCoordinator } from '../coordinator/group-coordinator.ts'
 import type { Node } from '../node.ts'
 import type { AnyApi } from '../protocol/api-keys.ts'
 import { type ErrorName, errorCode } from '../protocol/error-codes.ts'
@@ -20,6 +21,7 @@ export interface Broker {
   readonly config: BrokerConfig
   readonly fetchSessions: FetchSessions
   readonly producerIds: { allot(): Promise<number> }
+  readonly groups: GroupCoordinator
   /** The APIs that are served, for ApiVersions. */
   readonly served: readonly AnyApi[]
 }

@@ -17,6 +17,17 @@ import { handleListPartitionReassignments } from './list-partition-reassignments
 import { handleMetadata } from './metadata.ts'
 import { handleOffsetForLeaderEpoch } from './offset-for-leader-epoch.ts'
 import { handleProduce } from './produce.ts'
+import { handleOffsetCommit } from './offset-commit.ts'
+import { handleOffsetFetch } from './offset-fetch.ts'
+import { handleFindCoordinator } from './find-coordinator.ts'
+import { handleJoinGroup } from './join-group.ts'
+import { handleHeartbeat } from './heartbeat.ts'
+import { handleLeaveGroup } from './leave-group.ts'
+import { handleSyncGroup } from './sync-group.ts'
+import { handleDescribeGroups } from './describe-groups.ts'
+import { handleListGroups } from './list-groups.ts'
+import { handleDeleteGroups } from './delete-groups.ts'
+import { handleOffsetDelete } from './offset-delete.ts'
 
 /** Who answers what. What is not here is not advertised, and a request for it is refused. */
 export const handlers: ReadonlyMap<number, Handler> = new Map<number, Handler>([
@@ -36,6 +47,17 @@ export const handlers: ReadonlyMap<number, Handler> = new Map<number, Handler>([
   [apis.listPartitionReassignments.key, handleListPartitionReassignments],
   [apis.describeCluster.key, handleDescribeCluster],
   [apis.describeTopicPartitions.key, handleDescribeTopicPartitions],
+  [apis.offsetCommit.key, handleOffsetCommit],
+  [apis.offsetFetch.key, handleOffsetFetch],
+  [apis.findCoordinator.key, handleFindCoordinator],
+  [apis.joinGroup.key, handleJoinGroup],
+  [apis.heartbeat.key, handleHeartbeat],
+  [apis.leaveGroup.key, handleLeaveGroup],
+  [apis.syncGroup.key, handleSyncGroup],
+  [apis.describeGroups.key, handleDescribeGroups],
+  [apis.listGroups.key, handleListGroups],
+  [apis.deleteGroups.key, handleDeleteGroups],
+  [apis.offsetDelete.key, handleOffsetDelete],
 ])
 
 /** The APIs that have a handler, in the order of their keys. */

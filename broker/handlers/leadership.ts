@@ -3,7 +3,7 @@ import type { Partition } from '../partition/partition.ts'
 import type { Broker } from './context.ts'
 
 /** An image this recent is believed when it says that somebody else is the owner. */
-const RECENT_MS = 50
+export const RECENT_MS = 50
 /** A request that comes before its partition is open waits this long for it, at most. */
 const OPEN_WAIT_MS = 5_000
 

@@ -5,6 +5,7 @@ import type { Request } from '../request.ts'
 import { CLUSTER_OPERATIONS, TOPIC_OPERATIONS } from './authorized-operations.ts'
 import { answering, type Broker, codeOf, ZERO_UUID } from './context.ts'
 import { controllerIdFor } from './controller-id.ts'
+import { internalTopic } from './internal-topics.ts'
 import { createTopic, whyNotTopicName } from './topic-creation.ts'
 import { isInternalTopic } from './topic-names.ts'
 
@@ -104,7 +105,7 @@ async function describeByName(
     return refused('UNKNOWN_TOPIC_OR_PARTITION', name)
   }
   const partitions = broker.config.number('num.partitions')
-  await createTopic(broker, { name, partitions, configs: {} })
+  await createTopic(broker, internalTopic(broker, name) ?? { name, partitions, configs: {} })
   const created = find()
   return created === undefined ? refused('LEADER_NOT_AVAILABLE', name) : describe(created)
 }

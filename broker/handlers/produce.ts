@@ -15,6 +15,7 @@ import {
   type NodeEndpoint,
 } from './context.ts'
 import { leadershipOf, whenSettled } from './leadership.ts'
+import { isInternalTopic } from './topic-names.ts'
 
 /**
  * Produce: v3-13.
@@ -127,6 +128,11 @@ class ProduceTask implements AppendWaiter {
     if (part.topic === undefined) {
       const byId = part.request.topicId !== undefined && this.request.version >= 13
       this.fail(outcome, byId ? 'UNKNOWN_TOPIC_ID' : 'UNKNOWN_TOPIC_OR_PARTITION')
+      return
+    }
+    if (isInternalTopic(part.topic.name)) {
+      // What is in there is what coordinators have in memory: nobody else may write it.
+      this.fail(outcome, 'INVALID_TOPIC_EXCEPTION', 'brokers alone write to this topic')
       return
     }
     const leadership = leadershipOf(broker, part.topic.topicId, outcome.index)

@@ -7,6 +7,8 @@ import { memoryStore } from '../../object-store/memory.ts'
 import type { ObjectStore } from '../../object-store/store.ts'
 import { BrokerConfig } from '../config/broker-config.ts'
 import type { Broker } from '../handlers/context.ts'
+import { GroupCoordinator } from '../coordinator/group-coordinator.ts'
+import { groupSettings } from '../coordinator/group-settings.ts'
 import { FetchSessions } from '../handlers/fetch-sessions.ts'
 import { handlers, servedApis } from '../handlers/index.ts'
 import { Node, type NodeSettings, whenServing } from '../node.ts'
@@ -70,13 +72,18 @@ export class TestCluster {
       onEnded: () => {},
     })
     this.nodes.set(node.nodeId, node)
-    const broker = new TestBroker({
+    const brokerConfig = new BrokerConfig(config)
+    const parts = {
       node,
       clock: systemClock,
       random,
       logger: silentLogger,
       pool: new BufferPool(0),
-      config: new BrokerConfig(config),
+    }
+    const broker = new TestBroker({
+      ...parts,
+      config: brokerConfig,
+      groups: new GroupCoordinator({ ...parts, settings: groupSettings(brokerConfig) }),
       fetchSessions: new FetchSessions(random, 100),
       producerIds: new ProducerIds(node),
       served: servedApis(allApis),

@@ -1,4 +1,13 @@
-import { field, type Infer, type Input, int16, int32, message, nullable, string } from '../schema.ts'
+import {
+  field,
+  type Infer,
+  type Input,
+  int16,
+  int32,
+  message,
+  nullable,
+  string,
+} from '../schema.ts'
 
 /** v3: KIP-345, static members. */
 export const heartbeatRequest = message(

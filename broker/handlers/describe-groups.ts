@@ -1,0 +1,86 @@
+import type { ClassicGroup } from '../coordinator/classic-group.ts'
+import type { Member } from '../coordinator/member.ts'
+import type {
+  DescribeGroupsRequest,
+  DescribeGroupsResponse,
+} from '../protocol/messages/describe-groups.ts'
+import type { Request } from '../request.ts'
+import { GROUP_OPERATIONS } from './authorized-operations.ts'
+import { answering, type Broker, codeOf } from './context.ts'
+import { shardFor } from './group-shard.ts'
+
+type Answer = DescribeGroupsResponse['groups'][number]
+
+const FIRST_VERSION_OF_NOT_FOUND = 6
+const NOTHING = Buffer.alloc(0)
+
+/**
+ * DescribeGroups: v0-6. Of a group that is not stable it tells the members without what they agreed on.
+ *
+ * v3: KIP-430, what is authorized, which is everything as yet. v4: KIP-345, static members. v6:
+ * KIP-1043, an error for a group that is not there; older clients are told that it is dead.
+ */
+export const handleDescribeGroups = answering(
+  async (
+    broker: Broker,
+    body: DescribeGroupsRequest,
+    request: Request,
+  ): Promise<DescribeGroupsResponse> => {
+    const answers = body.groups.map((groupId) => describe(broker, groupId, request.version))
+    const groups = await Promise.all(answers)
+    if (!body.includeAuthorizedOperations) return { groups }
+    return {
+      groups: groups.map((group) => {
+        return group.errorCode === 0 ? { ...group, authorizedOperations: GROUP_OPERATIONS } : group
+      }),
+    }
+  },
+)
+
+async function describe(broker: Broker, groupId: string, version: number): Promise<Answer> {
+  const shard = await shardFor(broker, groupId)
+  if (typeof shard === 'string') return { ...empty(groupId), errorCode: codeOf(shard) }
+  const group = shard.groups.get(groupId)
+  if (group !== undefined) return answerOf(group)
+  const dead = { ...empty(groupId), groupState: 'Dead' }
+  if (version < FIRST_VERSION_OF_NOT_FOUND) return dead
+  const errorMessage = `Group ${groupId} not found.`
+  return { ...dead, errorCode: codeOf('GROUP_ID_NOT_FOUND'), errorMessage }
+}
+
+function answerOf(group: ClassicGroup): Answer {
+  const { groupId, state: groupState, protocolType, protocolName } = group
+  const isStable = groupState === 'Stable'
+  return {
+    ...empty(groupId),
+    groupState,
+    protocolType: protocolType ?? '',
+    protocolData: isStable ? (protocolName ?? '') : '',
+    members: [...group.members.values()].map((member) => ({
+      memberId: member.memberId,
+      groupInstanceId: member.instanceId,
+      clientId: member.clientId,
+      clientHost: member.clientHost,
+      ...agreement(member, isStable ? protocolName : null),
+    })),
+  }
+}
+
+function agreement(member: Member, protocolName: string | null) {
+  const isAgreed = protocolName !== null
+  return {
+    memberMetadata: isAgreed ? member.metadataFor(protocolName) : NOTHING,
+    memberAssignment: isAgreed ? member.assignment : NOTHING,
+  }
+}
+
+function empty(groupId: string): Answer {
+  return {
+    errorCode: 0,
+    groupId,
+    groupState: '',
+    protocolType: '',
+    protocolData: '',
+    members: [],
+  }
+}
