@@ -283,26 +283,40 @@ export class Nemesis {
   private createTopic({ node, process }: SimulatedBroker): void {
     if (node === null) return
     const topicId = randomUuid(this.random)
-    const movesAtOnce = chance(this.random, 500)
-    const draw = this.random.below(1_000_000)
+    const able = ableNodes(node.image).map(({ nodeId }) => nodeId)
+    if (able.length === 0) return
+    const [owner, next] = [pick(this.random, able), pick(this.random, able)]
+    const movesAtOnce = owner !== next && chance(this.random, 500)
+    const created: MetadataRecord = {
+      type: 'topic-created',
+      topicId,
+      name: topicId,
+      owners: [owner],
+      configs: {},
+      atMs: 0,
+    }
+    const ownership = { nodeId: owner, leaderEpoch: 0, from: [], refs: [] }
+    const moved = succession({ topicId, partition: 0, ownership }, next)
+    if (movesAtOnce) this.strikeBoth(owner, next)
     const propose = (image: ImageState): MetadataRecord[] => {
-      const able = ableNodes(image).map(({ nodeId }) => nodeId)
-      const [owner, next] = [able[draw % able.length], able[(draw + 1) % able.length]]
-      if (owner === undefined || next === undefined) return []
-      const created: MetadataRecord = {
-        type: 'topic-created',
-        topicId,
-        name: topicId,
-        owners: [owner],
-        configs: {},
-        atMs: 0,
-      }
-      if (!movesAtOnce || next === owner) return [created]
-      const ownership = { nodeId: owner, leaderEpoch: 0, from: [], refs: [] }
-      return [created, succession({ topicId, partition: 0, ownership }, next)]
+      const states = [owner, next].map((nodeId) => image.nodes.get(nodeId)?.state)
+      if (states.some((state) => state !== 'active')) return []
+      return movesAtOnce ? [created, moved] : [created]
     }
     node.append(propose).catch((error: unknown) => {
       this.note(`${process.name} could not create a topic: ${errorText(error)}`)
+    })
+  }
+
+  /** The first owner hears nothing of it, the next one dies: both are owed something. */
+  private strikeBoth(ownerId: number, nextId: number): void {
+    if (!chance(this.random, 500)) return
+    const of = (nodeId: number): SimulatedBroker | undefined =>
+      this.cluster.serving().find(({ node }) => node?.nodeId === nodeId)
+    const [owner, next] = [of(ownerId), of(nextId)]
+    if (owner !== undefined) this.deafen(owner)
+    this.later(50, 500, () => {
+      if (this.isActive && next?.isServing) this.cluster.crash(next)
     })
   }
 
