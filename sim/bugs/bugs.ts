@@ -1,4 +1,6 @@
 import type { Node } from '../../broker/node.ts'
+import { type AppendWaiter, Partition } from '../../broker/partition/partition.ts'
+import { PartitionManager } from '../../broker/partition/partition-manager.ts'
 import { ProducerStates } from '../../broker/partition/producer-states.ts'
 import { encodeHeader, HEADER_BYTES, objectKind } from '../../object-store/header.ts'
 import { decodeHeader } from '../../object-store/header.ts'
@@ -135,6 +137,39 @@ function forgetEpochs(node: Node): void {
   }
 }
 
+/** A closed epoch is forgotten once its close is durable, whoever may still have to read it. */
+const closedForgotten: PlantedBug = {
+  name: 'closed-forgotten',
+  about: 'checkpoints hold no closed epochs',
+  begin() {
+    const { closedEpochs } = PartitionManager.prototype
+    PartitionManager.prototype.closedEpochs = function* () {}
+    return () => {
+      PartitionManager.prototype.closedEpochs = closedEpochs
+    }
+  },
+}
+
+interface Duplicates {
+  answerDuplicate(waiting: { waiter: AppendWaiter; index: number; baseOffset: number }): void
+}
+
+/** The original is in flight, and may never land. */
+const duplicateBeforeDurable: PlantedBug = {
+  name: 'duplicate-before-durable',
+  about: 'a retry is acknowledged while its original is still in flight',
+  begin() {
+    const prototype = Partition.prototype as unknown as Duplicates
+    const { answerDuplicate } = prototype
+    prototype.answerDuplicate = ({ waiter, index, baseOffset }) => {
+      waiter.appended(index, { error: null, baseOffset, logStartOffset: 0 })
+    }
+    return () => {
+      prototype.answerDuplicate = answerDuplicate
+    }
+  },
+}
+
 export const plantedBugs: readonly PlantedBug[] = [
   ackBeforeDurable,
   fenceAtWrongKey,
@@ -142,4 +177,6 @@ export const plantedBugs: readonly PlantedBug[] = [
   producersBeforeDurable,
   staleCheckpoint,
   fromWithoutEpochs,
+  closedForgotten,
+  duplicateBeforeDurable,
 ]
