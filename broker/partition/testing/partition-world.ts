@@ -51,6 +51,32 @@ export interface Produced {
   readonly baseSequence?: number
 }
 
+/** The batch, in a frame of its own that the caller releases. */
+export function batchOf(
+  pool: BufferPool,
+  produced: Produced,
+): { batch: AppendBatch; frame: SharedBytes } {
+  const { value, count = 1, timestampMs = 1_000 } = produced
+  const { producerId = -1, producerEpoch = -1, baseSequence = -1 } = produced
+  const records = Array.from({ length: count }, () => {
+    return { key: null, value: Buffer.from(value), timestamp: timestampMs }
+  })
+  const bytes = buildBatch(records, { producerId, producerEpoch, baseSequence })
+  const frame = pool.take(bytes.length + 10)
+  bytes.copy(frame.buffer, 10)
+  const batch = {
+    bytes: frame.buffer.subarray(10),
+    frame,
+    recordCount: count,
+    maxTimestampMs: timestampMs,
+    attributes: 0,
+    producerId,
+    producerEpoch,
+    baseSequence,
+  }
+  return { batch, frame }
+}
+
 /** Partitions of one node on a real WAL, in a store in memory and in virtual time. */
 export class PartitionWorld implements PartitionHost {
   readonly nodeId: number
@@ -117,32 +143,10 @@ export class PartitionWorld implements PartitionHost {
   /** Appends as a produce handler does: in a frame that the request releases when answered. */
   append(partition: Partition, produced: Produced): Told {
     const told = new Told()
-    const { batch, frame } = this.batchOf(produced)
+    const { batch, frame } = batchOf(this.pool, produced)
     partition.append(batch, told, 0)
     frame.release()
     return told
-  }
-
-  batchOf(produced: Produced): { batch: AppendBatch; frame: SharedBytes } {
-    const { value, count = 1, timestampMs = 1_000 } = produced
-    const { producerId = -1, producerEpoch = -1, baseSequence = -1 } = produced
-    const records = Array.from({ length: count }, () => {
-      return { key: null, value: Buffer.from(value), timestamp: timestampMs }
-    })
-    const bytes = buildBatch(records, { producerId, producerEpoch, baseSequence })
-    const frame = this.pool.take(bytes.length + 10)
-    bytes.copy(frame.buffer, 10)
-    const batch = {
-      bytes: frame.buffer.subarray(10),
-      frame,
-      recordCount: count,
-      maxTimestampMs: timestampMs,
-      attributes: 0,
-      producerId,
-      producerEpoch,
-      baseSequence,
-    }
-    return { batch, frame }
   }
 
   /** Everything enqueued becomes durable. */
