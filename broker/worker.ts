@@ -110,14 +110,7 @@ export class Worker {
         this.config.number('max.incremental.fetch.session.cache.slots'),
       ),
       producerIds: new ProducerIds(node),
-      groups: new GroupCoordinator({
-        node,
-        clock,
-        random,
-        logger: logger.with({ node: node.nodeId }),
-        pool: this.pool,
-        settings: groupSettings(this.config),
-      }),
+      groups: this.groupsOf(node),
       served: this.served,
     }
     this.server?.holdAll(false)
@@ -134,6 +127,13 @@ export class Worker {
       kafka: `${host}:${kafkaPort}`,
       admin: `${adminHost}:${adminPort}`,
     }
+  }
+
+  private groupsOf(node: Node): GroupCoordinator {
+    const { clock, random, pool } = this
+    const logger = this.logger.with({ node: node.nodeId })
+    const settings = groupSettings(this.config)
+    return new GroupCoordinator({ node, clock, random, logger, pool, settings })
   }
 
   private async openStore(): Promise<ObjectStore> {

@@ -42,6 +42,16 @@ const NARROW_RULES: readonly {
     why: 'storage does not know who asks: wal, segment and partition import no handlers, no server',
   },
   {
+    from: /^broker\/(wal|segment|partition)\//,
+    to: /^broker\/coordinator\//,
+    why: 'storage does not know what is stored: wal, segment and partition import no coordinator',
+  },
+  {
+    from: /^broker\/coordinator\//,
+    to: /^broker\/(handlers|server|wal)\//,
+    why: 'a coordinator knows partitions and records, not who asks: it imports no handlers, no server',
+  },
+  {
     from: /^broker\/handlers\//,
     to: /^broker\/server\//,
     why: 'a handler does not know sockets: handlers do not import the server',

@@ -3,13 +3,14 @@ import type { GroupMetadataValue } from '../protocol/messages/group-records.ts'
 import type { Deadline } from './deadlines.ts'
 import {
   type GroupError,
+  type GroupProtocol,
   type JoinAnswer,
   type JoinedMember,
   type JoinOutcome,
   joinRefused,
   syncRefused,
 } from './group-outcomes.ts'
-import type { GroupProtocol, Member } from './member.ts'
+import type { Member } from './member.ts'
 import { CONSUMER_PROTOCOL, topicsOf } from './subscription.ts'
 
 /** As Kafka names the states to people. */

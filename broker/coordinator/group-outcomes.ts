@@ -1,5 +1,3 @@
-import type { GroupProtocol } from './member.ts'
-
 /** Why a group refuses something; handlers say it in Kafka's codes. */
 export type GroupError =
   | 'not-coordinator'
@@ -13,6 +11,12 @@ export type GroupError =
   | 'group-not-found'
   | 'group-not-empty'
   | 'too-large'
+
+/** A way to assign partitions that a member knows, with what it tells the leader for that. */
+export interface GroupProtocol {
+  readonly name: string
+  readonly metadata: Buffer
+}
 
 export interface JoinRequest {
   readonly groupId: string
@@ -72,7 +76,7 @@ export interface SyncOutcome {
 
 export type SyncAnswer = (outcome: SyncOutcome) => void
 
-export const NO_GENERATION = -1
+const NO_GENERATION = -1
 const NOTHING = Buffer.alloc(0)
 
 export function joinRefused(error: GroupError, memberId: string): JoinOutcome {

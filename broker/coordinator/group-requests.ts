@@ -53,11 +53,6 @@ export function leaveGroup(
   return leave(shard, group, leaving)
 }
 
-/** The group, if there is one that anybody should be told of. */
-export function knownGroup(shard: Shard, groupId: string): ClassicGroup | undefined {
-  return shard.groups.get(groupId)
-}
-
 /** The groups in one of these states; an empty set stands for all states. In lower case. */
 export function groupsIn(shard: Shard, states: ReadonlySet<string>): ClassicGroup[] {
   const inState = (state: GroupState): boolean =>

@@ -1,6 +1,10 @@
-import type { GroupRecord } from './group-records.ts'
-import { recordBytes } from './group-records.ts'
-import type { Shard } from './shard.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { Logger } from '../../base/log.ts'
+import type { Partition } from '../partition/partition.ts'
+import type { ClassicGroup } from './classic-group.ts'
+import type { GroupLog } from './group-log.ts'
+import { type GroupRecord, recordBytes } from './group-records.ts'
+import type { OffsetStore } from './offset-store.ts'
 
 /** What reading one more run costs, in bytes that could be read instead: loading is mostly waiting. */
 const RUN_COST_BYTES = 32 * 1024
@@ -11,6 +15,19 @@ const RUNS_BETWEEN_LOOKS = 16
 /** Appended in one turn of the event loop. */
 const CHUNK_BYTES = 256 * 1024
 
+/** The groups whose log is rewritten: see Shard. */
+export interface RewrittenGroups {
+  readonly partition: Partition
+  readonly groups: ReadonlyMap<string, ClassicGroup>
+  readonly offsets: OffsetStore
+  readonly log: GroupLog
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly liveBytes: number
+  readonly hasUnknownRecords: boolean
+  readonly isActive: boolean
+}
+
 /**
  * Keeps the log short that the next coordinator has to read. When loading it would cost several
  * times what its live records are worth, they are appended anew, all of them, and once that is
@@ -20,11 +37,11 @@ const CHUNK_BYTES = 256 * 1024
  * tombstone there: whatever is read from the new start on says the same as all of the log.
  */
 export class LogRewriter {
-  private readonly shard: Shard
+  private readonly shard: RewrittenGroups
   private isRunning = false
   private nextLookRuns = 0
 
-  constructor(shard: Shard) {
+  constructor(shard: RewrittenGroups) {
     this.shard = shard
   }
 

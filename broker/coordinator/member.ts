@@ -1,11 +1,11 @@
 import type { Deadline } from './deadlines.ts'
-import type { JoinAnswer, JoinOutcome, SyncAnswer, SyncOutcome } from './group-outcomes.ts'
-
-/** A way to assign partitions that a member knows, with what it tells the leader for that. */
-export interface GroupProtocol {
-  readonly name: string
-  readonly metadata: Buffer
-}
+import type {
+  GroupProtocol,
+  JoinAnswer,
+  JoinOutcome,
+  SyncAnswer,
+  SyncOutcome,
+} from './group-outcomes.ts'
 
 export interface MemberIdentity {
   readonly memberId: string

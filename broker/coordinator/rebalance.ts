@@ -90,7 +90,7 @@ function joinPhaseDue(host: GroupHost, group: ClassicGroup): void {
 }
 
 /** Begins the next generation with those who have joined, and tells them. */
-export function completeJoin(host: GroupHost, group: ClassicGroup): void {
+function completeJoin(host: GroupHost, group: ClassicGroup): void {
   const { join, sync } = group.deadlines
   join.cancel()
   for (const member of [...group.members.values()]) {

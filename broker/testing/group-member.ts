@@ -128,6 +128,16 @@ export class TestMember {
     throw new Error('the member does not get into the group')
   }
 
+  /** Keeps itself in the group, as a consumer in the background does, until `isDone`. */
+  async stayUntil(isDone: () => boolean): Promise<void> {
+    while (!isDone()) {
+      const error = await this.heartbeat()
+      if (error === 'UNKNOWN_MEMBER_ID') this.memberId = ''
+      if (error !== 'NONE') await this.enter()
+      else await sleep(systemClock, RETRY_MS)
+    }
+  }
+
   async heartbeat(): Promise<string> {
     const { errorCode } = await this.ask(
       (coordinator) =>
