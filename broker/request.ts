@@ -32,6 +32,8 @@ export class Request {
   piecesBytes = 0
   /** Told once, when the request is answered. */
   onAnswered: ((request: Request) => void) | null = null
+  /** Told when nobody waits for the answer any more, unless there is one already. */
+  onConnectionClosed: (() => void) | null = null
   private owned: readonly SharedBytes[] = []
 
   constructor(

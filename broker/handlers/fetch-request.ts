@@ -17,8 +17,17 @@ export interface FetchPlan {
   readonly incremental: boolean
 }
 
-function keyOf(topicId: string, topic: string, partition: number): string {
-  return `${topicId === ZERO_UUID ? topic : topicId}/${partition}`
+interface NamedTopic {
+  readonly topic?: string
+  readonly topicId?: string
+}
+
+function isById({ topicId }: NamedTopic): boolean {
+  return topicId !== undefined && topicId !== ZERO_UUID
+}
+
+function keyOf(named: NamedTopic, partition: number): string {
+  return isById(named) ? `id ${named.topicId}/${partition}` : `name ${named.topic}/${partition}`
 }
 
 /** Adds the partitions that the request names, or brings them up to date. */
@@ -35,7 +44,7 @@ function merge(
     const topicId = topic?.topicId ?? requested.topicId ?? ZERO_UUID
     const name = topic?.name ?? requested.topic ?? ''
     for (const wanted of requested.partitions) {
-      const key = keyOf(topicId, name, wanted.partition)
+      const key = keyOf(requested, wanted.partition)
       const known = partitions.get(key)
       if (known !== undefined) {
         known.fetchOffset = wanted.fetchOffset
@@ -44,6 +53,7 @@ function merge(
         continue
       }
       partitions.set(key, {
+        key,
         topicId,
         topic: name,
         partition: wanted.partition,
@@ -58,19 +68,19 @@ function merge(
   }
 }
 
-function forget(
-  broker: Broker,
-  body: FetchRequest,
-  partitions: Map<string, SessionPartition>,
-): void {
+function forget(body: FetchRequest, partitions: Map<string, SessionPartition>): void {
   for (const forgotten of body.forgottenTopicsData) {
-    const topic = findTopic(broker.node.image, {
-      name: forgotten.topic,
-      topicId: forgotten.topicId,
-    })
-    const topicId = topic?.topicId ?? forgotten.topicId ?? ZERO_UUID
-    const name = topic?.name ?? forgotten.topic ?? ''
-    for (const partition of forgotten.partitions) partitions.delete(keyOf(topicId, name, partition))
+    for (const partition of forgotten.partitions) partitions.delete(keyOf(forgotten, partition))
+  }
+}
+
+/** A client that goes by names is not told that there is another topic of the same name now. */
+function findAgain(broker: Broker, partitions: Map<string, SessionPartition>): void {
+  const { image } = broker.node
+  for (const known of partitions.values()) {
+    if (image.topics.has(known.topicId) || !known.key.startsWith('name ')) continue
+    known.topicId = findTopic(image, { name: known.topic })?.topicId ?? ZERO_UUID
+    known.highWatermark = -2
   }
 }
 
@@ -90,7 +100,8 @@ export function planFetch(broker: Broker, body: FetchRequest): FetchPlan {
   if (typeof session === 'string') {
     return { error: session, partitions: new Map(), session: null, incremental: false }
   }
+  findAgain(broker, session.partitions)
   merge(broker, body, session.partitions)
-  forget(broker, body, session.partitions)
+  forget(body, session.partitions)
   return { error: null, partitions: session.partitions, session, incremental: true }
 }

@@ -2,7 +2,10 @@ import type { Random } from '../../base/random.ts'
 
 /** What a session remembers of one partition. */
 export interface SessionPartition {
-  readonly topicId: string
+  /** How the client names it, which stays the same whatever becomes of the topic. */
+  readonly key: string
+  /** Found by the name up to v12: a topic of that name may come, go, and come again. */
+  topicId: string
   readonly topic: string
   readonly partition: number
   fetchOffset: number

@@ -61,8 +61,11 @@ class FetchTask {
   private cold: Promise<void>[] = []
   private timer: Timer | null = null
   private watched: Partition[] = []
-  /** Offsets out of range are only told after the metadata log's head was read (protocol.md). */
-  private isVerified = false
+  /**
+   * Whether the metadata log's head was read since: offsets out of range are only told then, since
+   * an owner of yesterday has a short log, and consumers that are told so begin somewhere else.
+   */
+  private head: 'not read' | 'read' | 'unreadable' = 'not read'
 
   constructor(broker: Broker, request: Request, body: FetchRequest, plan: FetchPlan) {
     this.broker = broker
@@ -90,12 +93,8 @@ class FetchTask {
       if (look.errorCode === errorCode.OFFSET_OUT_OF_RANGE) outOfRange = true
       this.looks.push(look)
     }
-    if (outOfRange && !this.isVerified) {
-      this.isVerified = true
-      void this.broker.node.log
-        .catchUp()
-        .catch(() => undefined)
-        .then(this.run)
+    if (outOfRange && this.head === 'not read') {
+      void this.readHead().then(this.run)
       return
     }
     if (this.cold.length > 0) {
@@ -110,6 +109,17 @@ class FetchTask {
     else this.wait(remainingMs)
   }
 
+  private readHead(): Promise<void> {
+    return this.broker.node.log.catchUp().then(
+      () => {
+        this.head = 'read'
+      },
+      () => {
+        this.head = 'unreadable'
+      },
+    )
+  }
+
   private reset(): void {
     for (const frame of this.frames) frame.release()
     this.looks = []
@@ -121,6 +131,7 @@ class FetchTask {
 
   private wait(remainingMs: number): void {
     const { node, clock } = this.broker
+    this.request.onConnectionClosed = this.wakeIfWaiting
     for (const { topicId, partition: index } of this.plan.partitions.values()) {
       const partition = node.partitions.get(topicId, index)
       if (partition === undefined) continue
@@ -133,6 +144,13 @@ class FetchTask {
   /** Several partitions may become durable in one step; one look for all of them is enough. */
   private readonly wake = (): void => {
     if (this.watched.length === 0) return
+    this.unwatch()
+    queueMicrotask(this.run)
+  }
+
+  /** Nobody is there to be answered: a client may come back often, and ask to wait for days. */
+  private readonly wakeIfWaiting = (): void => {
+    if (this.timer === null) return
     this.unwatch()
     queueMicrotask(this.run)
   }
@@ -188,6 +206,7 @@ class FetchTask {
     const { fetchOffset } = wanted
     const { highWatermark, logStartOffset } = partition
     if (fetchOffset < logStartOffset || fetchOffset > highWatermark) {
+      if (this.head === 'unreadable') return this.notLeader(wanted)
       return this.failed(wanted, 'OFFSET_OUT_OF_RANGE')
     }
     const look: Look = {
@@ -300,14 +319,9 @@ class FetchTask {
     const { session, partitions } = this.plan
     if (session === null || pieces.length === 0) return
     // To the end of the order: next time the others come first.
-    for (const key of [
-      `${wanted.topicId}/${wanted.partition}`,
-      `${wanted.topic}/${wanted.partition}`,
-    ]) {
-      if (partitions.get(key) !== wanted) continue
-      partitions.delete(key)
-      partitions.set(key, wanted)
-    }
+    if (partitions.get(wanted.key) !== wanted) return
+    partitions.delete(wanted.key)
+    partitions.set(wanted.key, wanted)
   }
 }
 

@@ -320,6 +320,10 @@ export class Partition implements WalSource {
     this.watchers.delete(watcher)
   }
 
+  get watcherCount(): number {
+    return this.watchers.size
+  }
+
   private wakeWatchers(): void {
     for (const watcher of [...this.watchers]) watcher()
   }

@@ -2,7 +2,7 @@ import { type AddressInfo, Socket } from 'node:net'
 import type { BufferPool, SharedBytes } from '../../base/buffer-pool.ts'
 import type { Logger } from '../../base/log.ts'
 import { type AnyApi, apiOf, apis } from '../protocol/api-keys.ts'
-import { codecOf, DecodeError, isValidVersion } from '../protocol/codec.ts'
+import { codecOf, isValidVersion } from '../protocol/codec.ts'
 import {
   decodeRequestHeader,
   decodeRequestId,
@@ -13,6 +13,11 @@ import { FrameReader } from './frame-reader.ts'
 
 /** A peer that does not take its answers gets no more of them prepared than this. */
 const UNSENT_BYTES_MAX = 1024 * 1024
+/**
+ * A client that sends on and on without an answer is not read for as long as so much of it is under
+ * way. Far more than clients that heed their own limits ever send, and what one of them may pin.
+ */
+const UNANSWERED_MAX = { requests: 4_096, bytes: 64 * 1024 * 1024 }
 /** Answers smaller than this are put into one piece: a copy costs less than another vector. */
 const JOIN_BYTES_MAX = 4096
 
@@ -49,6 +54,7 @@ export class Connection implements RequestChannel {
   private readonly options: ConnectionOptions
   private readonly reader: FrameReader
   private queue: Request[] = []
+  private queuedBytes = 0
   private flushing = false
   private holds = 0
   private closed = false
@@ -99,16 +105,28 @@ export class Connection implements RequestChannel {
   }
 
   private onFrame(frame: SharedBytes): void {
+    const request = this.decodeOrRefuse(frame)
+    if (request === null) return
+    this.queue.push(request)
+    this.queuedBytes += frame.buffer.length
+    if (this.isQueueOver(1)) this.hold('unanswered')
+    this.options.dispatcher.dispatch(request)
+  }
+
+  private isQueueOver(share: number): boolean {
+    const { requests, bytes } = UNANSWERED_MAX
+    return this.queue.length >= requests * share || this.queuedBytes >= bytes * share
+  }
+
+  private decodeOrRefuse(frame: SharedBytes): Request | null {
     try {
-      const request = this.decode(frame)
-      if (request === null) return
-      this.queue.push(request)
-      this.options.dispatcher.dispatch(request)
+      return this.decode(frame)
     } catch (error) {
       frame.release()
       // By name: two copies of the module may be loaded in a test run.
-      if (!(error instanceof DecodeError)) throw error
+      if ((error as Error).name !== 'DecodeError') throw error
       this.refuse('a request cannot be decoded', { error })
+      return null
     }
   }
 
@@ -158,18 +176,30 @@ export class Connection implements RequestChannel {
   }
 
   private flush(): void {
+    if (this.closed) {
+      this.dropAnswers()
+      return
+    }
     let count = 0
     while (count < this.queue.length && this.queue[count]?.pieces !== null) count++
     if (count === 0) return
     const due = this.queue.splice(0, count)
-    if (this.closed) {
-      for (const request of due) request.sent()
-      return
-    }
+    for (const { frame } of due) this.queuedBytes -= frame.buffer.length
+    if (!this.isQueueOver(0.5)) this.release('unanswered')
     this.socket.cork()
     for (const request of due) this.write(request)
     this.socket.uncork()
     if (this.socket.writableLength > UNSENT_BYTES_MAX) this.hold('unsent')
+  }
+
+  /** Nobody takes them any more, in whatever order they come. */
+  private dropAnswers(): void {
+    const waiting: Request[] = []
+    for (const request of this.queue) {
+      if (request.pieces === null) waiting.push(request)
+      else request.sent()
+    }
+    this.queue = waiting
   }
 
   private write(request: Request): void {
@@ -206,6 +236,9 @@ export class Connection implements RequestChannel {
 
   close(): void {
     this.socket.destroy()
+    // Whatever else came in the same piece is not worked on: what a client sent after a request
+    // that was refused must not be done without it. After destroy, when nothing reads into a frame.
+    this.reader.close()
   }
 
   get isClosed(): boolean {
@@ -216,7 +249,8 @@ export class Connection implements RequestChannel {
     if (this.closed) return
     this.closed = true
     this.reader.close()
-    this.flush()
+    this.dropAnswers()
+    for (const request of this.queue) request.onConnectionClosed?.()
     this.options.onClosed(this)
   }
 }

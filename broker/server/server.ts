@@ -37,6 +37,11 @@ export class Server {
       this.server.listen(
         { host: this.options.host, port: this.options.port, backlog: 1024 },
         () => {
+          // From now on it is no connection that cannot be accepted, mostly for want of descriptors.
+          this.server.off('error', reject)
+          this.server.on('error', (error) => {
+            this.options.logger.warn('a connection was not accepted', { error })
+          })
           const address = this.server.address()
           resolve(typeof address === 'object' && address !== null ? address.port : 0)
         },

@@ -164,6 +164,33 @@ export class TestBroker {
       handlers.get(api.key)?.(this.broker, request)
     })
   }
+
+  /** Sends a request on a connection that its client closes, by `close`, without an answer. */
+  hangingCall<Req extends Fields, Res extends Fields>(
+    api: Api<Req, Res>,
+    version: number,
+    body: StructIn<Req>,
+  ): { close: () => void } {
+    const encoded = encodeToBuffer(api.request, version, body)
+    const frame = this.broker.pool.take(encoded.length)
+    encoded.copy(frame.buffer)
+    const channel = {
+      listener: 'test',
+      remoteAddress: 'test',
+      isClosed: false,
+      nowMs: () => systemClock.nowMs(),
+      answered: () => request.sent(),
+      close: () => {
+        channel.isClosed = true
+        request.onConnectionClosed?.()
+      },
+    }
+    const header = { api: api as unknown as AnyApi, version, correlationId: 7, clientId: null }
+    const decoded = codecOf(api.request, version).decode(frame.buffer)
+    const request = new Request(channel, header, decoded, frame)
+    handlers.get(api.key)?.(this.broker, request)
+    return channel
+  }
 }
 
 function decodeAnswer<Req extends Fields, Res extends Fields>(
