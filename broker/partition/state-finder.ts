@@ -6,7 +6,7 @@ import type { Ownership, PastOwner } from '../../metadata/records.ts'
 import type { ObjectStore } from '../../object-store/store.ts'
 import type { Hints } from './handoff.ts'
 import { decodeHotState, emptyHotState, type HotState } from './hot-state.ts'
-import { epochKey, type FoundState, scanNode } from './node-scan.ts'
+import { epochKey, type FoundState, type ScanResult, scanNode } from './node-scan.ts'
 
 /** How long the old owner's hint is waited for before its WAL is read instead. */
 const HINT_WAIT_MS = 400
@@ -14,6 +14,8 @@ const HINT_WAIT_MS = 400
 const LOOK_AGAIN_MS = 200
 /** After a fault: the store is in trouble, or something must be repaired. */
 const FAULT_WAIT_MS = 1_000
+/** Reads of a sealed node's log before what is missing is called a fault. */
+const SEALED_READS_MAX = 3
 
 type Look =
   | { readonly outcome: 'found'; readonly state: HotState }
@@ -154,11 +156,9 @@ class PendingScan {
     nodeId: number,
   ): Promise<void> {
     try {
-      const wishes = new Set(this.wishes.keys())
-      const { sealedEnd } = this
-      const result = await scanNode(store, { nodeId, sealedEnd, wishes, nowMs: clock.wallMs() })
-      const isStale = result.outcome === 'start-over'
+      const result = await this.read(store, nodeId, clock.wallMs())
       // A living node whose log is being ended: the image is about to say so, and where.
+      const isStale = result.outcome === 'start-over'
       if (isStale && this.sealedEnd !== null) throw new Error(`reading again: ${result.why}`)
       for (const [id, waiters] of this.wishes) {
         const found = isStale ? null : (result.found.get(id) ?? null)
@@ -168,6 +168,17 @@ class PendingScan {
       for (const waiters of this.wishes.values()) {
         for (const { reject } of waiters) reject(error)
       }
+    }
+  }
+
+  private async read(store: ObjectStore, nodeId: number, nowMs: number): Promise<ScanResult> {
+    const { sealedEnd } = this
+    const wishes = new Set(this.wishes.keys())
+    for (let reads = 1; ; reads++) {
+      const result = await scanNode(store, { nodeId, sealedEnd, wishes, nowMs })
+      if (result.outcome === 'complete' || sealedEnd === null) return result
+      // It may have replaced the checkpoint that was to be read: there is a newer one (R3).
+      if (reads >= SEALED_READS_MAX) return result
     }
   }
 }
