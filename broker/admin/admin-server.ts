@@ -41,6 +41,11 @@ export class AdminServer {
     return new Promise((resolve, reject) => {
       this.server.once('error', reject)
       this.server.listen({ host, port }, () => {
+        // From now on it is no connection that cannot be accepted, mostly for want of descriptors.
+        this.server.off('error', reject)
+        this.server.on('error', (error) => {
+          this.logger.warn('a connection to the admin port was not accepted', { error })
+        })
         const address = this.server.address()
         resolve(typeof address === 'object' && address !== null ? address.port : 0)
       })

@@ -1,5 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { Agent, type IncomingMessage, request } from 'node:http'
+import { type Clock, systemClock } from '../../base/clock.ts'
 import { CallError, type Transport } from '../transport.ts'
 
 export const INTERNAL_PATH = '/internal/'
@@ -34,7 +35,10 @@ export function macHeader(message: IncomingMessage): unknown {
 }
 
 /** Calls between nodes over HTTP, on connections that are kept. */
-export function httpTransport(secret: () => string | null): Transport & { close(): void } {
+export function httpTransport(
+  secret: () => string | null,
+  clock: Pick<Clock, 'after'> = systemClock,
+): Transport & { close(): void } {
   const agent = new Agent({ keepAlive: true, maxSockets: 4 })
   return {
     call(target, method, body, timeoutMs) {
@@ -51,19 +55,21 @@ export function httpTransport(secret: () => string | null): Transport & { close(
           port,
           method: 'POST',
           path: `${INTERNAL_PATH}${method}`,
-          timeout: timeoutMs,
           headers: {
             'content-length': body.length,
             [MAC_HEADER]: macOf(key, method, target.nodeId, body).toString('base64'),
           },
         })
+        // For all of it: Node's own time-out does not run while a call waits for a connection, nor
+        // as long as an answer drips in.
+        const timer = clock.after(timeoutMs, () => call.destroy(new Error('the call timed out')))
+        call.on('close', () => timer.cancel())
         const fail = (error: unknown): void => {
           const code = (error as { code?: string }).code
           const failure = code === 'ECONNREFUSED' ? 'refused' : 'no-answer'
           reject(new CallError(failure, `node ${target.nodeId} did not answer ${method}`, error))
         }
         call.on('error', fail)
-        call.on('timeout', () => call.destroy(new Error('the call timed out')))
         call.on('response', (response) => {
           collect(response, CALL_BYTES_MAX).then((reply) => {
             if (response.statusCode === 200) resolve(reply)
