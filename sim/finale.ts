@@ -10,8 +10,8 @@ import type { History, SeenRecord } from './history.ts'
 import { errorText } from './simulated-broker.ts'
 import type { World } from './world.ts'
 
-/** Without faults a cluster must be well again by then. */
-const SETTLE_MS_MAX = 60_000
+/** Without faults a cluster must be well again by then; it takes about a tenth of that. */
+const SETTLE_MS_MAX = 15_000
 const READ_BYTES = 32 * 1024
 
 /** The owner of a partition with the partition open and at rest, or why there is none. */

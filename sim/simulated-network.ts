@@ -115,6 +115,36 @@ export class SimulatedNetwork {
   }
 }
 
+/** One direction of a connection: messages arrive in their order, and none behind a lost one. */
+class Stream {
+  /** Nothing arrives any more, not even what is on the way. */
+  isBroken = false
+  private hasLost = false
+  private readonly world: World
+  private readonly network: SimulatedNetwork
+  private readonly queue: (() => void)[] = []
+  private lastArrivalMs = 0
+
+  constructor(world: World, network: SimulatedNetwork) {
+    this.world = world
+    this.network = network
+  }
+
+  push(onArrival: () => void): void {
+    const { clock } = this.world
+    const latencyMs = this.network.latencyMs()
+    if (latencyMs === null) this.hasLost = true
+    if (this.hasLost || latencyMs === null) return
+    this.lastArrivalMs = Math.max(this.lastArrivalMs, clock.nowMs() + latencyMs)
+    this.queue.push(onArrival)
+    // Whichever timer fires, the oldest arrives: sums of times are rounded, and must not reorder.
+    clock.after(this.lastArrivalMs - clock.nowMs(), () => {
+      const arrive = this.queue.shift()
+      if (!this.isBroken) arrive?.()
+    })
+  }
+}
+
 /**
  * One connection of a client: requests arrive in their order. A lost message breaks it, and so does
  * the death of the server; what was on the way when the client gave up may still arrive.
@@ -122,14 +152,11 @@ export class SimulatedNetwork {
 export class Connection {
   /** The client has given up on it, or heard that it is broken. */
   isClosed = false
-  private readonly world: World
   private readonly network: SimulatedNetwork
   private readonly client: SimulatedProcess
   readonly server: SimulatedProcess
-  private lastArrivalMs = 0
-  private lastAnswerMs = 0
-  private isBroken = false
-  private isBrokenBack = false
+  private readonly there: Stream
+  private readonly back: Stream
   private readonly pending = new Set<() => void>()
 
   constructor(
@@ -138,10 +165,11 @@ export class Connection {
     client: SimulatedProcess,
     server: SimulatedProcess,
   ) {
-    this.world = world
     this.network = network
     this.client = client
     this.server = server
+    this.there = new Stream(world, network)
+    this.back = new Stream(world, network)
   }
 
   /**
@@ -170,13 +198,8 @@ export class Connection {
       client.clock.after(0, breakOff)
       return
     }
-    const latencyMs = network.latencyMs()
-    if (latencyMs === null) this.isBroken = true
-    if (this.isBroken || latencyMs === null) return
-    const { clock } = this.world
-    this.lastArrivalMs = Math.max(this.lastArrivalMs, clock.nowMs() + latencyMs)
-    clock.after(this.lastArrivalMs - clock.nowMs(), () => {
-      if (network.isCut(client, server)) this.isBroken = true
+    this.there.push(() => {
+      if (network.isCut(client, server)) this.there.isBroken = true
       else if (server.isAlive) server.deliver(() => serve(answer))
       else if (!network.isCut(server, client)) client.deliver(() => this.close())
     })
@@ -185,14 +208,9 @@ export class Connection {
   /** Answers arrive in their order; behind a lost one comes nothing more. */
   private answer(hear: () => void): void {
     const { client, server, network } = this
-    const { clock } = this.world
-    const latencyMs = network.latencyMs()
-    if (latencyMs === null) this.isBrokenBack = true
-    if (this.isBrokenBack || latencyMs === null) return
-    this.lastAnswerMs = Math.max(this.lastAnswerMs, clock.nowMs() + latencyMs)
-    clock.after(this.lastAnswerMs - clock.nowMs(), () => {
-      if (network.isCut(server, client)) this.isBrokenBack = true
-      else if (!this.isBrokenBack) {
+    this.back.push(() => {
+      if (network.isCut(server, client)) this.back.isBroken = true
+      else {
         client.deliver(() => {
           if (!this.isClosed) hear()
         })

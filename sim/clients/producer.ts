@@ -218,7 +218,8 @@ class Lane {
     const { world, process } = this.options
     if (reply === null || reply.errorCode === errorCode.NOT_LEADER_OR_FOLLOWER) return
     const name = `code ${reply.errorCode}`
-    const text = `${batch.payloads[0]} for p${this.partition} refused with ${name}`
+    const who = reply.isFromOwner ? 'the owner' : 'a past owner'
+    const text = `${batch.payloads[0]} for p${this.partition} refused by ${who} with ${name}`
     world.trace.line(process.name, text)
     const isOutOfOrder = reply.errorCode === errorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
     if (isOutOfOrder && this.queue[0] === batch && reply.isFromOwner) {
