@@ -6,6 +6,7 @@ import type { Clock } from '../base/clock.ts'
 import { systemClock } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
 import { systemRandom } from '../base/random.ts'
+import { DirectWriter } from './direct-write.ts'
 import type { Step } from './filesystem-errors.ts'
 import { filesystemError } from './filesystem-errors.ts'
 import type { Folders } from './filesystem-folders.ts'
@@ -50,11 +51,14 @@ async function writePieces(handle: FileHandle, body: Body): Promise<void> {
   }
 }
 
-/** Leaves a durable file with `body` at `path`, which must be new; or, on an error, no file. */
-async function writeTemporary(path: string, body: Body): Promise<void> {
-  const handle = await open(path, 'wx', 0o644)
+/** Leaves a durable file with `body` at `path`, which nobody else uses; or, on an error, none. */
+async function writeTemporary(path: string, body: Body, direct: DirectWriter): Promise<void> {
+  let handle = direct.suits(body) ? await direct.write(path, body) : null
+  const isWritten = handle !== null
+  // After a refusal the file may be there already, empty or in part.
+  handle ??= await open(path, 'w', 0o644)
   try {
-    await writePieces(handle, body)
+    if (!isWritten) await writePieces(handle, body)
     await handle.datasync()
   } catch (error) {
     await unlink(path).catch(() => {})
@@ -93,6 +97,7 @@ class FilesystemStore implements ObjectStore {
   readonly #root: string
   readonly #folders: Folders
   readonly #temporaryPrefix: string
+  readonly #direct = new DirectWriter()
   #nextTemporary = 0
 
   constructor(root: string, temporaryPrefix: string) {
@@ -115,7 +120,7 @@ class FilesystemStore implements ObjectStore {
     let linked = false
     try {
       await this.#folders.ensure(folder)
-      await writeTemporary(temporary, body)
+      await writeTemporary(temporary, body, this.#direct)
       step = 'link'
       linked = await this.#link(temporary, path)
       step = 'after'

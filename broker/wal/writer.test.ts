@@ -141,7 +141,7 @@ describe('linger', () => {
     const { clock, source } = world(memoryStore())
     // Fast at first, which looks like more to come.
     for (let value = 0; value < 5; value++) source.add(value, 150)
-    await clock.advanceBy(5)
+    await clock.advanceBy(20)
     expect(source.durable).toEqual([0, 1, 2, 3, 4])
   })
 
@@ -256,7 +256,7 @@ describe('whenIdle', () => {
     const store = slowStore(memoryStore())
     const { clock, wal, source } = world(store, { putsInFlightMax: 1, lingerMsMax: 10_000 })
     source.add(1, 10)
-    await clock.advanceBy(2)
+    await clock.advanceBy(20)
     source.add(2, 10)
     let idle = false
     void wal.whenIdle().then(() => {

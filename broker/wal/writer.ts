@@ -38,6 +38,8 @@ export const DEFAULT_WAL_SETTINGS: WalSettings = {
 
 /** How often a writer that waits for more looks again. */
 const LOOK_MS = 1
+/** After so many looks without a new byte, a busy writer stops waiting for an object to fill. */
+const QUIET_LOOKS = 8
 
 interface PutInFlight {
   readonly seq: number
@@ -89,6 +91,7 @@ export class WalWriter {
   private waitingBytes = 0
   /** What was waiting at the last look: unchanged, it was quiet since then. */
   private lookedAtBytes = 0
+  private quietLooks = 0
   private waitingSinceMs = 0
   private timer: Timer | null = null
   private readonly inFlight: PutInFlight[] = []
@@ -142,13 +145,14 @@ export class WalWriter {
   private readonly onTimer = (): void => {
     this.timer = null
     // Producers that wait for their answers send nothing more: waiting for them would be in vain.
-    const quiet = this.waitingBytes === this.lookedAtBytes
+    if (this.waitingBytes === this.lookedAtBytes) this.quietLooks++
+    else this.quietLooks = 0
     this.lookedAtBytes = this.waitingBytes
-    this.pump(quiet)
+    this.pump()
   }
 
   /** Decides whether it is time for the next object. Any event may call it. */
-  private pump(quiet = false): void {
+  private pump(): void {
     const { settings, clock } = this.options
     this.timer?.cancel()
     this.timer = null
@@ -166,7 +170,8 @@ export class WalWriter {
     // Bytes per millisecond at which an object fills within the linger.
     const busyRate = settings.objectBytesTarget / settings.lingerMsMax
     const filling = this.waitingBytes >= busyRate * Math.max(waitedMs, LOOK_MS)
-    if (waitedMs >= settings.lingerMsMax || (idle && (quiet || !filling))) this.cut()
+    if (waitedMs >= settings.lingerMsMax || (idle && (this.quietLooks >= QUIET_LOOKS || !filling)))
+      this.cut()
     else this.lookIn(settings.lingerMsMax - waitedMs)
   }
 
@@ -185,6 +190,7 @@ export class WalWriter {
     const put: PutInFlight = { seq, bytes: this.waitingBytes, cuts, done: false }
     this.waitingBytes = 0
     this.lookedAtBytes = 0
+    this.quietLooks = 0
     this.inFlight.push(put)
     const measured = { waitMs: clock.nowMs() - this.waitingSinceMs, startMs: clock.nowMs() }
     const body = builder.finish(identity)
