@@ -196,6 +196,35 @@ describe('other clients', () => {
 })
 
 test(
+  'offsets and members outlive the only broker, killed at any moment',
+  async () => {
+    const bootstrap = await startCluster(1)
+    const consumer = new VerifiableConsumer({
+      ...{ bootstrap: cluster.bootstrap, topic: 'topic', groupId: 'group' },
+      assignor: 'RangeAssignor',
+    })
+    closings.push(() => consumer.close())
+    await until('it has everything', () => consumer.assigned.size === PARTITIONS)
+    for (let round = 1; round <= 3; round++) {
+      await produce(bootstrap, 20)
+      await until('everything is read', () => consumer.recordCount >= round * 20)
+      const only = cluster.running[0]
+      await only?.kill()
+      await cluster.startBroker(only?.ports)
+    }
+    await produce(bootstrap, 20)
+    await until('everything is read', () => consumer.recordCount >= 80)
+    expect([consumer.assignedCount, consumer.revokedCount]).toEqual([1, 0])
+    await consumer.finish()
+    const described = await groupTool(bootstrap, '--describe', '--group', 'group')
+    const rows = described.split('\n').filter((line) => line.startsWith('group'))
+    const ends = rows.map((row) => Number(row.split(/\s+/)[3]))
+    expect(ends.reduce((sum, end) => sum + end, 0)).toBe(80)
+  },
+  TEST_MS_MAX,
+)
+
+test(
   "Kafka's own tool lists, describes, resets and deletes groups and their offsets",
   async () => {
     const bootstrap = await startCluster(2)

@@ -98,8 +98,8 @@ test(
     }
     expect({ seed, lost }).toEqual({ seed, lost: [] })
     expect(Math.min(...answered.values())).toBeGreaterThan(1)
-  const moves = cluster.brokers.map(({ broker }) => broker.node.partitions.movedIn)
-  expect(moves.reduce((sum, each) => sum + each)).toBeGreaterThan(5)
+    const moves = cluster.brokers.map(({ broker }) => broker.node.partitions.movedIn)
+    expect(moves.reduce((sum, each) => sum + each)).toBeGreaterThan(5)
   },
   2 * WAIT_MS_MAX,
 )

@@ -274,6 +274,26 @@ describe('committed offsets', () => {
     }
   })
 
+  test('may be kept for as long as a client can say', async () => {
+    const groupId = 'for-ever'
+    const coordinator = await coordinatorOf(cluster, groupId)
+    const answer = await coordinator.call(apis.offsetCommit, 4, {
+      groupId,
+      generationIdOrMemberEpoch: -1,
+      memberId: '',
+      retentionTimeMs: Number.MAX_SAFE_INTEGER,
+      topics: [
+        {
+          name: 'topic',
+          partitions: [{ partitionIndex: 0, committedOffset: 6, committedMetadata: null }],
+        },
+      ],
+    })
+    expect(answer.topics[0]?.partitions[0]?.errorCode).toBe(0)
+    await move(groupId)
+    expect(await committed(cluster, groupId, 'topic', 0)).toBe(6)
+  })
+
   test('are deleted one by one, but not while the group reads the topic', async () => {
     const groupId = 'deleting'
     const [member] = (await groupOf(groupId, 1)) as [TestMember]

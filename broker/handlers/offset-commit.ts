@@ -80,6 +80,8 @@ function commitOf(
   const metadata = partition.committedMetadata ?? ''
   if (metadata.length > broker.groups.settings.metadataLengthMax) return null
   const nowMs = broker.clock.wallMs()
+  // A client may ask for nearly for ever, which is more than a number holds.
+  const expireMs = Math.min(nowMs + retentionTimeMs, Number.MAX_SAFE_INTEGER)
   return {
     topic,
     partition: partition.partitionIndex,
@@ -88,7 +90,7 @@ function commitOf(
       leaderEpoch: partition.committedLeaderEpoch,
       metadata,
       commitTimestamp: nowMs,
-      expireTimestamp: retentionTimeMs === NO_TIME ? NO_TIME : nowMs + retentionTimeMs,
+      expireTimestamp: retentionTimeMs === NO_TIME ? NO_TIME : expireMs,
       topicId,
     },
   }

@@ -6,6 +6,7 @@ import {
   int16,
   int32,
   int64,
+  int64OrMax,
   message,
   nullable,
   string,
@@ -20,7 +21,7 @@ export const offsetCommitRequest = message(
     generationIdOrMemberEpoch: field(int32, { default: -1 }),
     memberId: string,
     groupInstanceId: field(nullable(string), { from: 7, default: null }),
-    retentionTimeMs: field(int64, { from: 2, to: 4, default: -1 }),
+    retentionTimeMs: field(int64OrMax, { from: 2, to: 4, default: -1 }),
     topics: array({
       name: field(string, { to: 9 }),
       topicId: field(uuid, { from: 10 }),
