@@ -11,8 +11,6 @@ import { alternation, percentile, spreadOf } from '../lib/statistics.ts'
 
 const BATCH_BYTES = 16_384
 const RECORDS_PER_SECOND = (1024 * 1024) / RECORD_BYTES
-/** The tool's first seconds are its own compiler's. */
-const TOOL_WARM_SECONDS = 5
 const GOAL_MS_OVER_PUT = 15
 const HEADER_LIKE = 0x53
 
@@ -39,17 +37,17 @@ async function measure(
   payloadFile: string,
 ): Promise<LatencySample> {
   const topic = await createTopic(peer, PARTITIONS)
-  const seconds = context.settings.latencySeconds
+  const { latencySeconds, settleSeconds } = context.settings
   const { child, finished } = await startProducer(
     peer,
     {
       topic,
-      records: RECORDS_PER_SECOND * (seconds + TOOL_WARM_SECONDS),
+      records: RECORDS_PER_SECOND * (latencySeconds + settleSeconds),
       recordsPerSecond: RECORDS_PER_SECOND,
       batchBytes: BATCH_BYTES,
       payloadFile,
     },
-    { warmRecords: RECORDS_PER_SECOND * TOOL_WARM_SECONDS },
+    { warmRecords: RECORDS_PER_SECOND * settleSeconds },
   )
   try {
     return { broker: peer.name, ...(await finished) }

@@ -11,6 +11,8 @@ export interface BenchSettings {
   readonly runMebibytes: number
   readonly latencySeconds: number
   readonly fetchSeconds: number
+  /** Left alone for so long before it counts: clients start, and compile themselves. */
+  readonly settleSeconds: number
   readonly idleSeconds: number
   /** Partitions of the broker that is emptied or killed; the cluster has twice as many. */
   readonly movedPartitions: number
@@ -27,6 +29,7 @@ export const FULL_SETTINGS: BenchSettings = {
   runMebibytes: 1536,
   latencySeconds: 30,
   fetchSeconds: 15,
+  settleSeconds: 5,
   idleSeconds: 60,
   movedPartitions: 1_000,
   moveMebibytesPerSecond: 20,
@@ -35,12 +38,13 @@ export const FULL_SETTINGS: BenchSettings = {
 
 export const SHORT_SETTINGS: BenchSettings = {
   isShort: true,
-  warmSeconds: 4,
+  warmSeconds: 2,
   rounds: 1,
-  runMebibytes: 192,
-  latencySeconds: 8,
-  fetchSeconds: 4,
-  idleSeconds: 5,
+  runMebibytes: 128,
+  latencySeconds: 4,
+  fetchSeconds: 3,
+  settleSeconds: 2,
+  idleSeconds: 2,
   movedPartitions: 200,
   moveMebibytesPerSecond: 2,
   tries: 1,

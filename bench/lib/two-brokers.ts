@@ -9,7 +9,6 @@ const MEBIBYTE = 1024 * 1024
 export const PRODUCERS = 20
 const RECORD_BYTES = 1024
 const EVEN_MS_MAX = 60_000
-const LOAD_SETTLE_MS = 3_000
 const STEADY_WAIT_MS = 1_000
 
 /** What one partition lived through since the mark, in ms; see PartitionLoad.java. */
@@ -75,17 +74,17 @@ export class TwoBrokers {
     ])
     const two = new TwoBrokers(bucket, brokers, owners, load)
     // Every partition must have been written to before anything is measured.
-    await two.settled()
+    await two.settled(context.settings.settleSeconds)
     return two
   }
 
   /** Resolves once producers have been in step with their rate for a while. */
-  private async settled(): Promise<void> {
+  private async settled(settleSeconds: number): Promise<void> {
     let waitMs = Number.POSITIVE_INFINITY
     for (let tries = 0; tries < 20; tries++) {
-      await pause(LOAD_SETTLE_MS)
+      await pause(settleSeconds * 1000)
       await this.load.ask('mark')
-      await pause(LOAD_SETTLE_MS)
+      await pause(settleSeconds * 1000)
       const { partitions } = await this.times()
       waitMs = Math.max(...partitions.map((times) => times.waitMs))
       if (partitions.every(({ writableMs }) => writableMs >= 0) && waitMs < STEADY_WAIT_MS) return
