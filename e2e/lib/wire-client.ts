@@ -108,7 +108,7 @@ export function metadataOf(port: number, topic: string | null): Promise<Metadata
   }) as Promise<MetadataResponse>
 }
 
-export const ZERO_UUID = 'AAAAAAAAAAAAAAAAAAAAAA'
+const ZERO_UUID = 'AAAAAAAAAAAAAAAAAAAAAA'
 
 /** How many partitions of `topic` each node leads, by the word of the broker on `port`. */
 export async function leadersOf(port: number, topic: string): Promise<Map<number, number[]>> {
