@@ -84,6 +84,22 @@ describe('a checkpoint', () => {
     expect((await newestOf(nodes, 1)).map(({ topicId }) => topicId)).toEqual([OTHER_TOPIC])
   })
 
+  test('does not know of an epoch whose open entry is not durable yet', async () => {
+    const nodes = new ManagedNodes()
+    const a = await nodes.add()
+    await nodes.createTopic(a, TOPIC, [1], [a])
+    await nodes.clock.advanceBy(30)
+    await nodes.createTopic(a, OTHER_TOPIC, [1], [a])
+    expect(a.get(OTHER_TOPIC).phase).toBe('open')
+    await a.checkpointer.flush()
+    expect((await newestOf(nodes, 1)).map(({ topicId }) => topicId)).toEqual([TOPIC])
+    await nodes.clock.run(a.wal.whenIdle())
+    const wish = epochKey(OTHER_TOPIC, 0, 0)
+    const options = { nodeId: 1, sealedEnd: a.wal.durableEnd, wishes: new Set([wish]), nowMs: 0 }
+    const scanned = await scanNode(nodes.store, options)
+    expect(scanned.outcome === 'complete' && scanned.found.has(wish)).toBe(true)
+  })
+
   test('plus the log after it is the log from its start, wherever it was taken', async () => {
     const nodes = new ManagedNodes()
     const a = await nodes.add()

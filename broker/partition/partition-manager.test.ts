@@ -94,9 +94,17 @@ describe('a move', () => {
 
   test('away from an owner that never heard of the partition: it closes what it never opened', async () => {
     const { nodes, a, b } = await twoNodes()
-    // Created at A and moved on before A reads of either.
-    await nodes.createTopic(b, TOPIC, [1], [b])
-    await nodes.move(b, TOPIC, 2, [b])
+    // Created at A and moved on in one step, as a snapshot would show it.
+    const past = [{ nodeId: 1, leaderEpoch: 0 }]
+    const moved = { nodeId: 2, leaderEpoch: 1, from: past, refs: [1] }
+    await nodes.change(
+      b,
+      () => [
+        { type: 'topic-created', topicId: TOPIC, name: 't', owners: [1], configs: {}, atMs: 0 },
+        { type: 'ownership', topicId: TOPIC, partition: 0, ...moved },
+      ],
+      [b],
+    )
     await nodes.clock.advanceBy(2_000)
     expect(b.get(TOPIC).phase).toBe('opening')
     await nodes.clock.run(a.log.catchUp())
@@ -195,13 +203,18 @@ describe('a topic that is deleted', () => {
     expect([a.pool.bytesInUse, [...a.manager.closedEpochs()]]).toEqual([0, []])
   })
 
-  test('while it is being closed or handed over, leaves nothing', async () => {
+  test.each([
+    ['while it is being closed', 0],
+    ['after it was closed', 100],
+  ])('%s, leaves nothing', async (_when, closedForMs) => {
     const { nodes, a, b } = await twoNodes()
     await nodes.createTopic(a, TOPIC, [1], [a, b])
     a.append(TOPIC, { value: 'x' })
     await nodes.clock.advanceBy(30)
     a.losesHints = true
     await nodes.move(a, TOPIC, 2, [a])
+    await nodes.clock.advanceBy(closedForMs)
+    expect([...a.manager.closedEpochs()]).toHaveLength(closedForMs > 0 ? 1 : 0)
     const deleted: MetadataRecord[] = [{ type: 'topic-deleted', topicId: TOPIC }]
     await nodes.change(a, () => deleted, [a, b])
     await nodes.clock.advanceBy(2_000)

@@ -249,6 +249,19 @@ describe('the end of a partition', () => {
     expect(world.openedEpochs).toEqual([])
   })
 
+  test('abandoned between its open entry and its first data, it gives each frame back once', async () => {
+    const { store, open } = gatedStore()
+    const world = new PartitionWorld({ store })
+    const partition = world.opening()
+    await world.clock.advanceBy(5)
+    // The open entry is under way, without data.
+    const told = world.append(partition, { value: 'a' })
+    partition.abandon()
+    open()
+    await world.settle()
+    expect([told.outcome, world.pool.bytesInUse]).toEqual(['not-leader', 0])
+  })
+
   test('abandoned while opening, it wakes those who wait for it', () => {
     const world = new PartitionWorld()
     const partition = world.partition()
@@ -301,6 +314,8 @@ describe('waiting', () => {
     await world.settle()
     expect(seen).toEqual([1, 2])
     partition.beginClose()
+    // At once: what they wait for will be somewhere else.
+    expect(seen).toEqual([1, 2, 2])
     await world.settle()
     expect(seen.length).toBeGreaterThanOrEqual(3)
     partition.unwatch(watcher)

@@ -63,6 +63,19 @@ describe('RunTable', () => {
     }
   })
 
+  test('a copy and its original go on apart', () => {
+    const runs = randomRuns(seededRandom(8), 3)
+    const table = tableOf(runs)
+    const copy = table.copy()
+    const [next] = randomRuns(seededRandom(9), 1, runs[2]?.endOffset) as [Run]
+    table.push(next)
+    copy.push({ ...next, seq: 1 })
+    table.push({ ...next, baseOffset: next.endOffset, endOffset: next.endOffset + 1 })
+    expect(copy.at(3).seq).toBe(1)
+    expect(table.at(3)).toEqual(next)
+    expect(copy.length).toBe(4)
+  })
+
   test('finds the run of every offset it holds, and of no other', () => {
     const random = seededRandom(2)
     const runs = randomRuns(random, 40, 500)
