@@ -35,8 +35,9 @@ export function join(
   } else if (!group.supports(request.protocolType, request.protocols)) {
     answer(joinRefused('inconsistent-protocol', memberId))
   } else if (memberId === '') joinAsNew(host, group, request, answer)
-  else if (group.pendingJoins.has(memberId)) addMember(host, group, request, memberId, answer)
-  else joinAgain(host, group, request, answer)
+  else if (group.pendingJoins.has(memberId) && request.instanceId === null) {
+    addMember(host, group, request, memberId, answer)
+  } else joinAgain(host, group, request, answer)
   host.forgetIfVoid(group)
 }
 

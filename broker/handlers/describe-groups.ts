@@ -1,5 +1,4 @@
 import type { ClassicGroup } from '../coordinator/classic-group.ts'
-import type { Member } from '../coordinator/member.ts'
 import type {
   DescribeGroupsRequest,
   DescribeGroupsResponse,
@@ -15,7 +14,7 @@ const FIRST_VERSION_OF_NOT_FOUND = 6
 const NOTHING = Buffer.alloc(0)
 
 /**
- * DescribeGroups: v0-6. Of a group that is not stable it tells the members without what they agreed on.
+ * DescribeGroups: v0-6. Of a group that is not stable it does not tell what the members subscribe to.
  *
  * v3: KIP-430, what is authorized, which is everything as yet. v4: KIP-345, static members. v6:
  * KIP-1043, an error for a group that is not there; older clients are told that it is dead.
@@ -61,16 +60,9 @@ function answerOf(group: ClassicGroup): Answer {
       groupInstanceId: member.instanceId,
       clientId: member.clientId,
       clientHost: member.clientHost,
-      ...agreement(member, isStable ? protocolName : null),
+      memberMetadata: isStable ? member.metadataFor(protocolName) : NOTHING,
+      memberAssignment: member.assignment,
     })),
-  }
-}
-
-function agreement(member: Member, protocolName: string | null) {
-  const isAgreed = protocolName !== null
-  return {
-    memberMetadata: isAgreed ? member.metadataFor(protocolName) : NOTHING,
-    memberAssignment: isAgreed ? member.assignment : NOTHING,
   }
 }
 
