@@ -39,15 +39,30 @@ function produceTo(client: WireClient, partition: number, value: string) {
   )
 }
 
+/** Neither looks at the metadata log by itself, nor minds: only the fence in its WAL is left. */
+const DEAF = {
+  STREAMCLUSTER_METADATA_POLL_MS: '600000',
+  STREAMCLUSTER_STALE_MS_MAX: '600000',
+}
+
+/** Each gives the broker to pause. The first broker of a cluster is its controller. */
+const SETTINGS = [
+  ['an owner', () => cluster.startBroker()],
+  ['an owner that hears nothing of the metadata', () => cluster.startBroker(undefined, DEAF)],
+  [
+    'an owner that is the controller too',
+    async () => {
+      await cluster.startBroker()
+      return cluster.controller()
+    },
+  ],
+] as const
+
 describe('a broker that is paused until others took over, and resumed', () => {
-  test.each([
-    ['an owner', false],
-    ['an owner that is the controller too', true],
-  ])('%s acknowledges nothing and steps down', async (_, isController) => {
-    cluster = await Cluster.start(3)
+  test.each(SETTINGS)('%s: acknowledges nothing and steps down', async (name, choose) => {
+    cluster = await Cluster.start(2)
+    const paused = await choose()
     await cluster.createTopic(TOPIC, PARTITIONS)
-    const controller = await cluster.controller()
-    const paused = isController ? controller : cluster.anyBut(controller)
     const other = cluster.anyBut(paused)
     const partition = (await leadersOf(other.ports.kafka, TOPIC)).get(paused.nodeId)?.[0] ?? -1
     load = new Load({
@@ -74,6 +89,9 @@ describe('a broker that is paused until others took over, and resumed', () => {
     expect(await onOldConnection).not.toBe('acknowledged')
     expect(await onNewConnection).not.toBe('acknowledged')
     expect(await paused.ended()).toEqual({ code: EXIT_TAKEN_OVER, signal: null })
+    const last = paused.log.at(-1)?.message
+    expect(last).toContain('another node took over')
+    if (name.includes('hears nothing')) expect(last).toContain('the WAL is fenced')
     // What it slept through it must not take for the silence of others.
     expect(paused.logged('a node does not answer and is taken over')).toBeUndefined()
     await load.progress(50)

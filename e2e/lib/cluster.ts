@@ -11,8 +11,10 @@ import { ask, metadataOf } from './wire-client.ts'
 export interface ClusterOptions {
   /** By default a folder of its own. */
   readonly store?: string
-  readonly env?: Readonly<Record<string, string>>
+  readonly env?: Environment
 }
+
+type Environment = Readonly<Record<string, string>>
 
 /** Broker processes on one bucket. Whoever makes one closes it. */
 export class Cluster {
@@ -52,18 +54,18 @@ export class Cluster {
   }
 
   /** Starts a broker, on the ports of one that is gone or on fresh ones, without waiting for it. */
-  async launch(ports?: BrokerPorts): Promise<BrokerProcess> {
+  async launch(ports?: BrokerPorts, env: Environment = {}): Promise<BrokerProcess> {
     const broker = new BrokerProcess({
       ports: ports ?? { kafka: await freePort(), admin: await freePort() },
-      env: { STREAMCLUSTER_STORE: this.store, ...this.options.env },
+      env: { STREAMCLUSTER_STORE: this.store, ...this.options.env, ...env },
       logFolder: join(this.folder, 'logs'),
     })
     this.started.push(broker)
     return broker
   }
 
-  async startBroker(ports?: BrokerPorts): Promise<BrokerProcess> {
-    return (await this.launch(ports)).ready()
+  async startBroker(ports?: BrokerPorts, env?: Environment): Promise<BrokerProcess> {
+    return (await this.launch(ports, env)).ready()
   }
 
   /** The running broker with this node id. */
@@ -122,7 +124,7 @@ export class Cluster {
   /** Ends all processes at once and removes the folder (kept when E2E_KEEP is set, for its logs). */
   async close(): Promise<void> {
     await Promise.all(this.running.map((broker) => broker.kill()))
-    if (process.env['E2E_KEEP'] === undefined) {
+    if (process.env.E2E_KEEP === undefined) {
       rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 })
     }
   }
