@@ -16,6 +16,8 @@ const NOTHING = Buffer.alloc(0)
 /**
  * DescribeGroups: v0-6. Of a group that is not stable it does not tell what the members subscribe to.
  *
+ * Differs from Kafka: a group that nobody joined and that has no offsets is not there.
+ *
  * v3: KIP-430, what is authorized, which is everything as yet. v4: KIP-345, static members. v6:
  * KIP-1043, an error for a group that is not there; older clients are told that it is dead.
  */

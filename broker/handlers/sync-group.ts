@@ -7,7 +7,10 @@ import { answering, type Broker, codeOf } from './context.ts'
 import { groupCode, shardFor } from './group-shard.ts'
 
 /**
- * SyncGroup: v0-5.
+ * SyncGroup: v0-5. The members are answered when their assignment is durable.
+ *
+ * Differs from Kafka: what is saved of a group may have 8 MiB, whatever `message.max.bytes` says;
+ * groups of thousands of members would not get beyond Kafka's 1 MiB.
  *
  * v3: KIP-345, static members. v5: KIP-559, the protocol must be named.
  */
