@@ -249,7 +249,8 @@ export class Nemesis {
   }
 
   private scale(): void {
-    this.targetBrokers = 1 + this.random.below(TARGET_BROKERS_MAX)
+    // One alone could move nothing.
+    this.targetBrokers = 2 + this.random.below(TARGET_BROKERS_MAX - 1)
     this.note(`wants ${this.targetBrokers} brokers`)
   }
 
