@@ -2,12 +2,8 @@ import { assert, present } from '../base/assert.ts'
 import { type Clock, sleep } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import { type Random, randomUuid } from '../base/random.ts'
-import {
-  Controller,
-  type ControllerSettings,
-  type PingReply,
-  type PingRequest,
-} from '../controller/controller.ts'
+import { Controller, type ControllerSettings } from '../controller/controller.ts'
+import type { PingReply, PingRequest } from '../controller/ping.ts'
 import type { Image, NodeEntry } from '../metadata/image.ts'
 import { MetadataLog } from '../metadata/log.ts'
 import type { MetadataRecord, NodeAddress } from '../metadata/records.ts'

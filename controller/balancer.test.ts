@@ -115,6 +115,14 @@ describe('planMoves', () => {
     }
   })
 
+  test('leaves one heavy partition where it is: anywhere else it would weigh as much', () => {
+    const alone = [node(1, partitionsOf([50 * MEBIBYTE])), node(2, [])]
+    expect(planMoves(alone, 100)).toEqual([])
+    const heavy = [50 * MEBIBYTE, 0, 0, 0]
+    const beside = [node(1, partitionsOf(heavy, 'a')), node(2, partitionsOf([0, 0, 0, 0], 'b'))]
+    expect(planMoves(beside, 100)).toEqual([])
+  })
+
   test('evens measured loads while counts stay even', () => {
     const hot = partitionsOf(Array(6).fill(4 * MEBIBYTE), 'hot')
     const cold = partitionsOf(Array(6).fill(0), 'cold')

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { objectKind } from '../object-store/header.ts'
+import { seededRandom } from '../base/random.ts'
 import { walKey } from '../metadata/keys.ts'
 import { ControllerWorld } from './testing/controller-world.ts'
 
@@ -107,6 +108,46 @@ describe('who is taken over', () => {
       await world.clock.advanceBy(1_500)
     }
     expect(world.statesOfNodes()[3]).toBe('active')
+  })
+
+  test('not the many by the one that hears none of them: it is the one that is cut off', async () => {
+    const world = await cluster(4)
+    await world.createTopic('t', [1, 2, 3, 4])
+    world.byId(1).isCutOff = true
+    await world.clock.advanceBy(20_000)
+    expect(world.statesOfNodes()).toMatchObject({ 2: 'active', 3: 'active', 4: 'active' })
+    expect(world.statesOfNodes()[1] ?? 'sealed').toBe('sealed')
+    expect(world.owners('t')).not.toContain(1)
+  })
+
+  test('nobody by one that was replaced and does not know: it reads the log before it fences', async () => {
+    const world = await cluster(3)
+    const first = world.byId(1)
+    first.isCutOff = true
+    void first.log.stop()
+    await world.clock.advanceBy(30_000)
+    expect(first.controller.isHolder).toBe(true)
+    const fences = (await world.store.list({ prefix: 'wal/' })).map(({ key }) => key)
+    expect(fences).toEqual([walKey(1, 0)])
+  })
+
+  test('whatever links fail for a while, a majority that hears each other lives on', async () => {
+    for (let seed = 1; seed <= 12; seed++) {
+      const random = seededRandom(seed)
+      const world = await cluster(5)
+      await world.createTopic('t', [1, 2, 3, 4, 5])
+      const cut = 1 + random.below(2)
+      for (let nodeId = 1; nodeId <= cut; nodeId++) world.byId(nodeId).isCutOff = true
+      await world.clock.advanceBy(random.below(30_000))
+      for (let nodeId = 1; nodeId <= cut; nodeId++) world.byId(nodeId).isCutOff = false
+      await world.clock.advanceBy(5_000)
+      expect({ seed, ...world.statesOfNodes() }).toMatchObject({
+        seed,
+        3: 'active',
+        4: 'active',
+        5: 'active',
+      })
+    }
   })
 
   test('nobody, where nobody is left to take over', async () => {

@@ -6,26 +6,15 @@ import type { MetadataLog } from '../metadata/log.ts'
 import type { MetadataRecord } from '../metadata/records.ts'
 import type { ObjectStore } from '../object-store/store.ts'
 import { type Move, type PlacedNode, planMoves } from './balancer.ts'
+import { Candidacy } from './candidacy.ts'
 import { forgetNode, forgettableNodes } from './forget.ts'
 import { type Liveness, NodeLiveness, type PingFailure } from './liveness.ts'
 import { PartitionLoads } from './loads.ts'
+import type { PingReply, PingRequest } from './ping.ts'
 import { type OwnedPartition, reassignFrom, succession, takeOver } from './takeover.ts'
 
 /** Measured loads are looked at this often; changes of nodes and partitions at once. */
 const BALANCE_EVERY_MS = 5_000
-
-/** What a node says of itself when it is pinged. */
-export interface PingReply {
-  readonly nodeId: number
-  /** Bytes per second of the partitions that carry most, `topic id/partition` → bytes. */
-  readonly partitionLoads: Readonly<Record<string, number>>
-}
-
-/** Who holds the controller, told with every ping. */
-export interface PingRequest {
-  readonly holder: string
-  readonly term: number
-}
 
 export interface ControllerSettings {
   readonly tickMs: number
@@ -71,17 +60,15 @@ export interface ControllerOptions {
 export class Controller {
   private readonly options: ControllerOptions
   private readonly liveness: NodeLiveness
+  private readonly candidacy: Candidacy
   private readonly loads = new PartitionLoads()
   private readonly abort = new AbortController()
   private readonly takingOver = new Set<number>()
   private readonly pinging = new Set<number>()
   private timer: Timer | null = null
   private tickDueAtMs = Number.POSITIVE_INFINITY
-  /** Nobody was heard yet: whoever comes first to a cluster without controller asks at once. */
-  private heardAtMs = Number.NEGATIVE_INFINITY
   private isDirty = true
   private balancedAtMs = Number.NEGATIVE_INFINITY
-  private isAsking = false
   private isArranging = false
   private isForgetting = false
   private snapshotSeq = 0
@@ -89,6 +76,9 @@ export class Controller {
   constructor(options: ControllerOptions) {
     this.options = options
     this.liveness = new NodeLiveness(options.settings.silenceMsMax)
+    const { isolatedSilenceMsMax } = this.liveness
+    const { signal } = this.abort
+    this.candidacy = new Candidacy({ ...options, isolatedSilenceMsMax, signal })
   }
 
   /** Whether this process holds the controller, as far as it knows. */
@@ -115,11 +105,7 @@ export class Controller {
 
   /** A ping came from whoever holds the controller. */
   heard(request: PingRequest): void {
-    const current = this.options.log.image.scalars.controller
-    // A ping of an older term comes from one that does not know yet that it was replaced.
-    if (current === null || request.term >= current.term) {
-      this.heardAtMs = this.options.clock.nowMs()
-    }
+    this.candidacy.heard(request)
   }
 
   private tick(): void {
@@ -128,11 +114,16 @@ export class Controller {
     const lateMs = clock.nowMs() - this.tickDueAtMs
     if (lateMs > 0) {
       this.liveness.excuse(lateMs)
-      this.heardAtMs += lateMs
+      this.candidacy.excuse(lateMs)
     }
     try {
       if (this.isHolder) this.lead()
-      else this.follow()
+      else {
+        // Else whoever gets the controller back would end all that it has not asked meanwhile.
+        this.liveness.forgetAll()
+        this.loads.forgetAll()
+        this.candidacy.look()
+      }
     } catch (error) {
       logger.error('a round of the controller failed', { error })
     }
@@ -140,64 +131,10 @@ export class Controller {
     this.timer = clock.after(settings.tickMs, () => this.tick())
   }
 
-  /** Somebody else holds the controller, or nobody: take it when it has gone quiet. */
-  private follow(): void {
-    const { log, clock, settings, isCandidate } = this.options
-    // Else whoever gets the controller back would end all nodes that it has not asked meanwhile.
-    this.liveness.forgetAll()
-    this.loads.forgetAll()
-    if (!isCandidate() || this.isAsking) return
-    const current = log.image.scalars.controller
-    const holder =
-      current?.nodeId === null || current === null ? null : log.image.nodes.get(current.nodeId)
-    const gone = current === null || holder === undefined || holder?.state === 'sealed'
-    const quietMs = clock.nowMs() - this.heardAtMs
-    // Candidates come one after the other, so that mostly the first one succeeds alone.
-    const patienceMs = (gone ? 0 : settings.leaseSilenceMs) + this.rank() * settings.tickMs
-    if (quietMs < patienceMs) return
-    this.isAsking = true
-    void this.askAndTake(gone ? null : (holder ?? null), current?.term ?? 0).finally(() => {
-      this.isAsking = false
-    })
-  }
-
-  /** 0 for the lowest living node id, and so on. */
-  private rank(): number {
-    let rank = 0
-    for (const node of this.options.log.image.nodes.values()) {
-      if (node.state !== 'sealed' && node.nodeId < (this.options.nodeId ?? 0)) rank++
-    }
-    return Math.min(rank, 10)
-  }
-
-  private async askAndTake(holder: NodeEntry | null, term: number): Promise<void> {
-    const { log, logger, ping, nodeId, holder: name, clock } = this.options
-    if (holder !== null) {
-      try {
-        await ping(holder, { holder: '', term: -1 })
-        this.heardAtMs = clock.nowMs()
-        return
-      } catch {
-        // It does not answer: that is what we are here for.
-      }
-    }
-    try {
-      const { records } = await log.append((image) => {
-        const current = image.scalars.controller
-        if ((current?.term ?? 0) !== term) return null
-        const isGone = nodeId !== null && (image.nodes.get(nodeId)?.state ?? 'sealed') === 'sealed'
-        if (isGone) return null
-        return [{ type: 'controller', holder: name, nodeId, term: term + 1 }]
-      })
-      this.heardAtMs = clock.nowMs()
-      if (records.length > 0) logger.info('this process is the controller now', { term: term + 1 })
-    } catch (error) {
-      if (!this.abort.signal.aborted) logger.warn('the controller could not be taken', { error })
-    }
-  }
-
   private lead(): void {
     const { log, nodeId, ownLoads } = this.options
+    // From now on the next one is listened for, should this one be replaced.
+    this.candidacy.hears()
     for (const node of log.image.nodes.values()) {
       if (node.nodeId === nodeId) this.loads.told(nodeId, ownLoads())
       else if (node.state !== 'sealed') this.pingNode(node)
@@ -240,23 +177,23 @@ export class Controller {
     const living = this.targets()
     // With nobody to take over, the fence would only hurt: the node may come back.
     if (living.length === 0) return
-    for (const node of log.image.nodes.values()) {
-      if (node.state === 'sealed' || this.takingOver.has(node.nodeId)) continue
-      if (this.liveness.stateOf(node.nodeId, clock.nowMs()) !== 'dead') continue
-      this.takingOver.add(node.nodeId)
-      logger.warn('a node does not answer and is taken over', { node: node.nodeId })
+    for (const node of this.liveness.dead(clock.nowMs())) {
+      if ((log.image.nodes.get(node)?.state ?? 'sealed') === 'sealed') continue
+      if (this.takingOver.has(node)) continue
+      this.takingOver.add(node)
+      logger.warn('a node does not answer and is taken over', { node })
       const startMs = clock.nowMs()
-      this.takeOverNode(node.nodeId)
+      this.takeOverNode(node)
         .then((result) => {
           if (result === null) return
           const durationMs = Math.round(clock.nowMs() - startMs)
-          logger.info('a node was taken over', { node: node.nodeId, ...result, durationMs })
+          logger.info('a node was taken over', { node, ...result, durationMs })
         })
         .catch((error: unknown) => {
           if (this.abort.signal.aborted) return
-          logger.warn('a takeover failed and is tried again', { node: node.nodeId, error })
+          logger.warn('a takeover failed and is tried again', { node, error })
         })
-        .finally(() => this.takingOver.delete(node.nodeId))
+        .finally(() => this.takingOver.delete(node))
     }
   }
 
@@ -264,7 +201,7 @@ export class Controller {
     const { log, store, clock, random } = this.options
     // A fence ends a node that is well: not on the word of one that was replaced long ago.
     await log.catchUp()
-    if (!this.isHolder || this.livenessOf(nodeId) !== 'dead') return null
+    if (!this.isHolder || !this.liveness.dead(clock.nowMs()).includes(nodeId)) return null
     return takeOver(log, nodeId, {
       store,
       clock,

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
 import { NodeLiveness } from './liveness.ts'
 
 const SILENCE_MS_MAX = 1_000
@@ -43,6 +43,46 @@ test('a missing answer is no refusal', () => {
   const liveness = heard()
   for (let tries = 0; tries < 5; tries++) liveness.failed(1, 'no-answer')
   expect(liveness.stateOf(1, 1)).toBe('alive')
+})
+
+describe('dead', () => {
+  function watching(states: Readonly<Record<number, 'heard' | 'silent' | 'refusing'>>): number[] {
+    const liveness = new NodeLiveness(SILENCE_MS_MAX)
+    for (const [nodeId, state] of Object.entries(states)) {
+      liveness.answered(Number(nodeId), state === 'heard' ? 1_000 : 0)
+      if (state !== 'refusing') continue
+      for (let tries = 0; tries < 2; tries++) liveness.failed(Number(nodeId), 'refused')
+    }
+    return liveness.dead(SILENCE_MS_MAX)
+  }
+
+  test('are the silent ones, as long as they are no more than half of all', () => {
+    expect(watching({ 1: 'silent' })).toEqual([1])
+    expect(watching({ 1: 'silent', 2: 'heard' })).toEqual([1])
+    expect(watching({ 1: 'silent', 2: 'silent', 3: 'heard' })).toEqual([1, 2])
+    expect(watching({ 1: 'heard', 2: 'heard' })).toEqual([])
+  })
+
+  test('are not the many that one does not hear: not before a long time', () => {
+    expect(watching({ 1: 'silent', 2: 'silent' })).toEqual([])
+    expect(watching({ 1: 'silent', 2: 'silent', 3: 'silent', 4: 'heard' })).toEqual([])
+    const liveness = new NodeLiveness(SILENCE_MS_MAX)
+    for (const nodeId of [1, 2, 3]) liveness.answered(nodeId, 0)
+    expect(liveness.dead(liveness.isolatedSilenceMsMax - 1)).toEqual([])
+    expect(liveness.dead(liveness.isolatedSilenceMsMax)).toEqual([1, 2, 3])
+  })
+
+  test('are all who refuse, however many: that is no silence', () => {
+    expect(watching({ 1: 'refusing', 2: 'refusing', 3: 'refusing' })).toEqual([1, 2, 3])
+    expect(watching({ 1: 'refusing', 2: 'silent', 3: 'silent' })).toEqual([1])
+  })
+})
+
+test('nobody is dead whom nobody watches', () => {
+  const liveness = heard()
+  liveness.forgetAll()
+  expect(liveness.dead(1_000_000)).toEqual([])
+  expect(liveness.stateOf(1, 1_000_000)).toBe('suspect')
 })
 
 test('a watcher that was paused does not take its own silence for that of others', () => {

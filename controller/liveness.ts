@@ -6,6 +6,17 @@ export type Liveness = 'alive' | 'suspect' | 'dead'
 /** A refused connection says that the process is gone; twice, in case it is only starting. */
 const REFUSALS_TO_DIE = 2
 
+/** Whoever hears only few of the others believes in their silence so many times later. */
+const ISOLATION_FACTOR = 6
+
+/**
+ * Whether so much silence says more of the listener than of the others: then most likely nobody
+ * hears *it*. A connection that is refused is no silence.
+ */
+export function soundsIsolated(heardCount: number, silentCount: number): boolean {
+  return silentCount > heardCount + 1
+}
+
 interface Record {
   /** Or when it was first asked, as long as it has not answered. */
   answeredAtMs: number
@@ -20,9 +31,12 @@ interface Record {
 export class NodeLiveness {
   private readonly nodes = new Map<number, Record>()
   private readonly silenceMsMax: number
+  /** So long a silence is believed in any case: it may be true that most are dead. */
+  readonly isolatedSilenceMsMax: number
 
   constructor(silenceMsMax: number) {
     this.silenceMsMax = silenceMsMax
+    this.isolatedSilenceMsMax = silenceMsMax * ISOLATION_FACTOR
   }
 
   /** A node is going to be pinged: from the first ping on it owes answers. */
@@ -57,6 +71,27 @@ export class NodeLiveness {
     this.nodes.clear()
   }
 
+  /** The nodes that are to be taken over. */
+  dead(nowMs: number): number[] {
+    const refusing: number[] = []
+    const silent: number[] = []
+    let heardCount = 0
+    for (const [nodeId, { refusals, answeredAtMs }] of this.nodes) {
+      if (refusals >= REFUSALS_TO_DIE) refusing.push(nodeId)
+      else if (nowMs - answeredAtMs >= this.silenceMsMax) silent.push(nodeId)
+      else heardCount++
+    }
+    const believed = soundsIsolated(heardCount, silent.length)
+      ? silent.filter((nodeId) => this.silentForMs(nodeId, nowMs) >= this.isolatedSilenceMsMax)
+      : silent
+    return [...refusing, ...believed]
+  }
+
+  private silentForMs(nodeId: number, nowMs: number): number {
+    return nowMs - (this.nodes.get(nodeId)?.answeredAtMs ?? nowMs)
+  }
+
+  /** What is known of one node: a silent one gets nothing, also while nobody believes in its death. */
   stateOf(nodeId: number, nowMs: number): Liveness {
     const node = this.nodes.get(nodeId)
     if (node === undefined) return 'suspect'

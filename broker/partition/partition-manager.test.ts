@@ -132,6 +132,30 @@ describe('a move', () => {
   })
 })
 
+test('a node that succeeds itself without having heard of the one between closes first', async () => {
+  const { nodes, a, b } = await twoNodes()
+  await nodes.createTopic(a, TOPIC, [1], [a, b])
+  a.append(TOPIC, { value: 'x', count: 3 })
+  await nodes.clock.advanceBy(30)
+  const old = a.get(TOPIC)
+  const partition = { type: 'ownership', topicId: TOPIC, partition: 0 } as const
+  const zero = { nodeId: 1, leaderEpoch: 0 }
+  const one = { nodeId: 2, leaderEpoch: 1 }
+  await nodes.change(
+    b,
+    () => [
+      { ...partition, ...one, from: [zero], refs: [1] },
+      { type: 'node-sealed', nodeId: 2, sealedEnd: 0 },
+      { ...partition, nodeId: 1, leaderEpoch: 2, from: [one, zero], refs: [2] },
+    ],
+    [a],
+  )
+  expect(old.phase).toBe('closing')
+  await nodes.clock.advanceBy(2_000)
+  expect([a.get(TOPIC).phase, a.get(TOPIC).leaderEpoch]).toEqual(['open', 2])
+  expect(a.get(TOPIC).nextOffset).toBe(3)
+})
+
 describe('a takeover', () => {
   test('keeps all that was acknowledged, without a close', async () => {
     const { nodes, a, b } = await twoNodes()

@@ -168,7 +168,7 @@ export class ControllerWorld {
 
   /** The log of a node that lives. */
   get log(): MetadataLog {
-    const living = this.nodes.find((node) => node.failure === null)
+    const living = this.nodes.findLast((node) => node.failure === null)
     if (living === undefined) throw new Error('nobody lives')
     return living.log
   }

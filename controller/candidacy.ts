@@ -1,0 +1,132 @@
+import type { Clock } from '../base/clock.ts'
+import type { Logger } from '../base/log.ts'
+import type { NodeEntry } from '../metadata/image.ts'
+import type { MetadataLog } from '../metadata/log.ts'
+import { type PingFailure, soundsIsolated } from './liveness.ts'
+import type { PingReply, PingRequest } from './ping.ts'
+
+/** So many of the other nodes are asked, at most, before a quiet holder is replaced. */
+const WITNESSES_MAX = 8
+/** Candidates behind this many others wait no longer than these. */
+const RANK_MAX = 10
+
+export interface CandidacyOptions {
+  readonly log: MetadataLog
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly holder: string
+  readonly nodeId: number | null
+  readonly settings: { readonly tickMs: number; readonly leaseSilenceMs: number }
+  readonly ping: (node: NodeEntry, request: PingRequest) => Promise<PingReply>
+  readonly isCandidate: () => boolean
+  /** After so long a quiet even one that hears nobody takes the controller. */
+  readonly isolatedSilenceMsMax: number
+  /** Aborted when the process ends. */
+  readonly signal: AbortSignal
+}
+
+/** Takes the controller when its holder has gone quiet, by a record in the metadata log. */
+export class Candidacy {
+  private readonly options: CandidacyOptions
+  /** Nobody was heard yet: whoever comes first to a cluster without controller asks at once. */
+  private heardAtMs = Number.NEGATIVE_INFINITY
+  private isAsking = false
+
+  constructor(options: CandidacyOptions) {
+    this.options = options
+  }
+
+  /** A ping came from whoever holds the controller. */
+  heard(request: PingRequest): void {
+    const current = this.options.log.image.scalars.controller
+    // A ping of an older term comes from one that does not know yet that it was replaced.
+    if (current === null || request.term >= current.term) this.hears()
+  }
+
+  /** Nothing is to be done now: this process holds the controller, or has just heard who does. */
+  hears(): void {
+    this.heardAtMs = this.options.clock.nowMs()
+  }
+
+  /** This process itself did not run for `stalledMs`, and could hear nobody. */
+  excuse(stalledMs: number): void {
+    this.heardAtMs += stalledMs
+  }
+
+  /** Called from time to time while somebody else holds the controller, or nobody. */
+  look(): void {
+    const { log, clock, settings, isCandidate } = this.options
+    if (!isCandidate() || this.isAsking) return
+    const current = log.image.scalars.controller
+    const holder =
+      current?.nodeId === null || current === null ? null : log.image.nodes.get(current.nodeId)
+    const gone = current === null || holder === undefined || holder?.state === 'sealed'
+    const quietMs = clock.nowMs() - this.heardAtMs
+    // Candidates come one after the other, so that mostly the first one succeeds alone.
+    const patienceMs = (gone ? 0 : settings.leaseSilenceMs) + this.rank() * settings.tickMs
+    if (quietMs < patienceMs) return
+    this.isAsking = true
+    const isPatient = quietMs < this.options.isolatedSilenceMsMax
+    const asked = gone || !holder ? Promise.resolve(true) : this.mayReplace(holder, isPatient)
+    void asked
+      .then((mayTake) => (mayTake ? this.take(current?.term ?? 0) : undefined))
+      .finally(() => {
+        this.isAsking = false
+      })
+  }
+
+  /** 0 for the lowest living node id, and so on. */
+  private rank(): number {
+    let rank = 0
+    for (const node of this.options.log.image.nodes.values()) {
+      if (node.state !== 'sealed' && node.nodeId < (this.options.nodeId ?? 0)) rank++
+    }
+    return Math.min(rank, RANK_MAX)
+  }
+
+  /**
+   * Asks a holder that has gone quiet, and some of the others: whoever hears none of them is cut off
+   * itself, and would only be in the way of those that are not.
+   */
+  private async mayReplace(holder: NodeEntry, isPatient: boolean): Promise<boolean> {
+    const { log, nodeId } = this.options
+    const others: NodeEntry[] = []
+    for (const node of log.image.nodes.values()) {
+      const isOther = node.state !== 'sealed' && node.nodeId !== nodeId && node !== holder
+      if (isOther && others.length < WITNESSES_MAX) others.push(node)
+    }
+    const witnesses = Promise.all(others.map((node) => this.ask(node)))
+    const holderSays = await this.ask(holder)
+    if (holderSays === 'answered') {
+      this.hears()
+      return false
+    }
+    const said = [holderSays, ...(await witnesses)]
+    const countOf = (what: string): number => said.filter((each) => each === what).length
+    return !isPatient || !soundsIsolated(countOf('answered'), countOf('no-answer'))
+  }
+
+  private ask(node: NodeEntry): Promise<PingFailure | 'answered'> {
+    return this.options.ping(node, { holder: '', term: -1 }).then(
+      () => 'answered',
+      (error: { failure?: PingFailure }) => error.failure ?? 'no-answer',
+    )
+  }
+
+  private async take(term: number): Promise<void> {
+    const { log, logger, nodeId, holder, signal } = this.options
+    try {
+      const { records } = await log.append((image) => {
+        const current = image.scalars.controller
+        if ((current?.term ?? 0) !== term) return null
+        const isGone = nodeId !== null && (image.nodes.get(nodeId)?.state ?? 'sealed') === 'sealed'
+        if (isGone) return null
+        return [{ type: 'controller', holder, nodeId, term: term + 1 }]
+      })
+      this.hears()
+      if (records.length > 0) logger.info('this process is the controller now', { term: term + 1 })
+    } catch (error) {
+      if (!signal.aborted) logger.warn('the controller could not be taken', { error })
+    }
+  }
+}
