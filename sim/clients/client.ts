@@ -65,7 +65,7 @@ export function namedLeader(
 
 const METADATA_TIMEOUT_MS = 400
 /** In 1,000: a client believes an older leader epoch, as clients before KIP-320 do. */
-const GULLIBLE = 50
+const GULLIBLE = 200
 const EMPTY = Buffer.alloc(0)
 
 /** A Kafka client's connections and its view of who leads which partition. */
