@@ -8,6 +8,7 @@ import { writeEverywhere } from './lib/produce.ts'
 /** Each of three brokers has a thousand. */
 const PARTITIONS = 3_000
 const TOPIC = 'many'
+const TEST_MS_MAX = 180_000
 /** Each of these leaves a run in every partition, so that what is handed over has some size. */
 const ROUNDS = 5
 
@@ -34,7 +35,7 @@ beforeEach(async () => {
   await cluster.createTopic(TOPIC, PARTITIONS)
   acknowledged = await writeEverywhere(cluster, TOPIC, { partitions: PARTITIONS, name: 'first' })
   for (let round = 1; round < ROUNDS; round++) await write()
-})
+}, TEST_MS_MAX)
 afterEach(() => cluster.close())
 
 async function expectEverything(): Promise<void> {
@@ -47,25 +48,35 @@ async function expectEverything(): Promise<void> {
 }
 
 describe('a broker with 1,000 partitions', () => {
-  test('gives all of them away at SIGTERM, in 5 s', async () => {
-    const broker = await notTheController()
-    await measured('SIGTERM to exit, 1,000 partitions', async () => {
-      expect(await broker.terminate()).toEqual({ code: EXIT_DRAINED, signal: null })
-    })
-    expect(broker.logged('drained and sealed')).toMatchObject({ partitions: 1_000, left: 0 })
-    await measured('and all are written to', write)
-    await expectEverything()
-  })
+  test(
+    'gives all of them away at SIGTERM, in 5 s',
+    async () => {
+      const broker = await notTheController()
+      await measured('SIGTERM to exit, 1,000 partitions', async () => {
+        expect(await broker.terminate()).toEqual({ code: EXIT_DRAINED, signal: null })
+      })
+      const drained = broker.logged('drained and sealed')
+      expect(drained).toMatchObject({ left: 0 })
+      expect(drained?.partitions).toBeGreaterThanOrEqual(PARTITIONS / 3)
+      await measured('and all are written to', write)
+      await expectEverything()
+    },
+    TEST_MS_MAX,
+  )
 
   test.each([
     ['that is killed', notTheController],
     ['that is the controller and is killed', () => cluster.controller()],
-  ])('%s is taken over', async (name, choose) => {
-    const broker = await choose()
-    await broker.kill()
-    await measured(`a broker ${name}: until all its 1,000 partitions are written to`, write)
-    await expectEverything()
-  })
+  ])(
+    '%s is taken over',
+    async (name, choose) => {
+      const broker = await choose()
+      await broker.kill()
+      await measured(`a broker ${name}: until all its 1,000 partitions are written to`, write)
+      await expectEverything()
+    },
+    TEST_MS_MAX,
+  )
 })
 
 async function notTheController(): Promise<BrokerProcess> {

@@ -4,7 +4,7 @@ import { buildBatch } from '../../broker/protocol/record-batch.ts'
 import { Acknowledged } from './acknowledged.ts'
 import { produceBody } from './api-bodies.ts'
 import type { Cluster } from './cluster.ts'
-import { pause } from './wait.ts'
+import { pause, WAIT_MS_MAX } from './wait.ts'
 import { leadersOf, WireClient } from './wire-client.ts'
 
 /** A batch of one record, uncompressed, of no idempotent producer. */
@@ -26,9 +26,15 @@ export async function writeEverywhere(
 ): Promise<Acknowledged> {
   const acknowledged = new Acknowledged()
   const left = new Set(Array.from({ length: options.partitions }, (_, index) => index))
+  const endMs = Date.now() + WAIT_MS_MAX
   for (let round = 0; left.size > 0; round++) {
     const port = cluster.running[round % cluster.running.length]?.ports.kafka ?? 0
     const leaders = await leadersOf(port, topic)
+    if (Date.now() > endMs) {
+      const nodeIds = [...leaders].map(([nodeId, owned]) => `${owned.length} of ${nodeId}`)
+      const first = [...left].slice(0, 5)
+      throw new Error(`${left.size} partitions take nothing, ${first} first; led: ${nodeIds}`)
+    }
     const writes = [...leaders].map(async ([nodeId, partitions]) => {
       const broker = cluster.running.find((each) => each.nodeId === nodeId)
       const wanted = partitions.filter((each) => left.has(each))
