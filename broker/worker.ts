@@ -32,6 +32,8 @@ const SERVING_WAIT_MS = 60_000
 /** Answers under way are given so long to leave after a drain. */
 const LINGER_AFTER_DRAIN_MS = 200
 const UTILIZATION_WINDOW_MS = 1_000
+/** How often it is looked for idle connections. */
+const IDLE_LOOK_MS = 10_000
 
 /** One broker: sockets, handlers and a node, put together. */
 export class Worker {
@@ -90,7 +92,10 @@ export class Worker {
       },
       rack: settings.rack,
       version: process.env['npm_package_version'] ?? '0',
-      settings: settings.node,
+      settings: {
+        ...settings.node,
+        producerExpiryMs: this.config.number('producer.id.expiration.ms'),
+      },
       observer: { walObject: (measured) => this.walObject(measured) },
       onMetadata: (image) => {
         secret = () => image.scalars.secret
@@ -120,6 +125,7 @@ export class Worker {
       eventLoopUtilization: () => this.utilization,
     })
     this.measureUtilization()
+    this.closeIdle()
     this.ready = await whenServing(node, SERVING_WAIT_MS)
     if (!this.ready) throw new Error('the node did not get to serving: no controller, or no store')
     return {
@@ -248,6 +254,15 @@ export class Worker {
       this.clock.after(UTILIZATION_WINDOW_MS, measure)
     }
     this.clock.after(UTILIZATION_WINDOW_MS, measure)
+  }
+
+  private closeIdle(): void {
+    const idleMsMax = this.config.number('connections.max.idle.ms')
+    const look = (): void => {
+      this.server?.closeIdle(idleMsMax)
+      this.clock.after(Math.min(IDLE_LOOK_MS, idleMsMax), look)
+    }
+    look()
   }
 
   private load(): unknown {

@@ -12,6 +12,7 @@ const OBEYED = {
   'log.message.timestamp.type': 'Whose time stamps records have, where the topic does not say.',
   'socket.request.max.bytes': 'The largest request; a connection that sends more is closed.',
   'max.connections': 'Connections that are accepted at the same time.',
+  'connections.max.idle.ms': 'After so long without a request a connection is closed.',
   'max.incremental.fetch.session.cache.slots': 'Fetch sessions that are remembered (KIP-227).',
   'max.request.partition.size.limit': 'Partitions in one page of described topics (KIP-966).',
   'fetch.max.bytes': 'The most that one fetch response carries.',

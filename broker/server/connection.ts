@@ -58,7 +58,7 @@ export class Connection implements RequestChannel {
   private flushing = false
   private holds = 0
   private closed = false
-  lastActiveMs: number
+  private lastActiveMs: number
 
   constructor(accepted: Socket, options: ConnectionOptions) {
     this.options = options
@@ -184,6 +184,7 @@ export class Connection implements RequestChannel {
     while (count < this.queue.length && this.queue[count]?.pieces !== null) count++
     if (count === 0) return
     const due = this.queue.splice(0, count)
+    this.lastActiveMs = this.options.nowMs()
     for (const { frame } of due) this.queuedBytes -= frame.buffer.length
     if (!this.isQueueOver(0.5)) this.release('unanswered')
     this.socket.cork()
@@ -243,6 +244,12 @@ export class Connection implements RequestChannel {
 
   get isClosed(): boolean {
     return this.closed
+  }
+
+  /** Since when nothing is to be done for it (nowMs); null while there is, or while nobody reads. */
+  get idleSinceMs(): number | null {
+    const isBusy = this.queue.length > 0 || this.holds > 0 || this.socket.writableLength > 0
+    return isBusy ? null : this.lastActiveMs
   }
 
   private onClose(): void {

@@ -5,6 +5,7 @@ import { BufferPool, type SharedBytes } from '../../base/buffer-pool.ts'
 import { sleep, systemClock } from '../../base/clock.ts'
 import { silentLogger } from '../../base/log.ts'
 import { seededRandom } from '../../base/random.ts'
+import { virtualClock } from '../../base/testing/virtual-clock.ts'
 import { apis } from '../protocol/api-keys.ts'
 import { joined } from '../protocol/codec.ts'
 import { encodeRequestFrame } from '../protocol/request-header.ts'
@@ -333,6 +334,37 @@ describe('connections that end', () => {
     await until(() => client.isClosed, 'the end of the connection')
     made.answer(made.requests[0] as Request, 50_000)
     await until(() => made.pool.bytesInUse === 0, 'all memory')
+  })
+})
+
+describe('idle connections', () => {
+  test('are closed; those with something to do, or that nobody reads, are not', async () => {
+    const clock = virtualClock()
+    const made = await setup({ nowMs: () => clock.nowMs() })
+    const [idle, waiting, held] = [await made.client(), await made.client(), await made.client()]
+    await until(() => made.server.connections.size === 3, 'three connections')
+    waiting.send(request(1))
+    await until(() => made.requests.length === 1, 'the request')
+    const [, , last] = [...made.server.connections]
+    last?.hold('memory')
+    made.server.closeIdle(1_000)
+    await clock.advanceBy(999)
+    made.server.closeIdle(1_000)
+    await clock.advanceBy(1)
+    made.server.closeIdle(1_000)
+    await until(() => idle.isClosed, 'the end of the idle one')
+    await sleep(systemClock, 20)
+    expect([waiting.isClosed, held.isClosed]).toEqual([false, false])
+    // An answer is something that has happened, and a new request is too.
+    made.answer(made.requests[0] as Request)
+    await until(() => waiting.answers.length === 1, 'the answer')
+    await clock.advanceBy(999)
+    made.server.closeIdle(1_000)
+    await sleep(systemClock, 20)
+    expect(waiting.isClosed).toBe(false)
+    await clock.advanceBy(1)
+    made.server.closeIdle(1_000)
+    await until(() => waiting.isClosed, 'the end of the other')
   })
 })
 

@@ -74,6 +74,18 @@ export class Server {
     }
   }
 
+  /**
+   * Closes connections on which nothing has happened for so long: peers that vanished without a word
+   * would stay for ever, and clients that only rest expect it.
+   */
+  closeIdle(idleMsMax: number): void {
+    const nowMs = this.options.nowMs()
+    for (const connection of this.connections) {
+      const { idleSinceMs } = connection
+      if (idleSinceMs !== null && nowMs - idleSinceMs >= idleMsMax) connection.close()
+    }
+  }
+
   /** Takes no more clients and closes those there are. */
   close(): void {
     this.server.close()
