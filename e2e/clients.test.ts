@@ -8,6 +8,9 @@ import { kcat, readTopic } from './lib/kcat.ts'
 import { batchOf } from './lib/produce.ts'
 import { until } from './lib/wait.ts'
 import { ask, leadersOf } from './lib/wire-client.ts'
+import { allowOneRetry } from './lib/retries.ts'
+
+allowOneRetry()
 
 let cluster: Cluster
 let bootstrap: string

@@ -14,6 +14,9 @@ import { FETCH_MS_MAX, fetchKafkaTools, kafkaTool } from './lib/kafka-tools.ts'
 import { kcat, readTopic } from './lib/kcat.ts'
 import { freePort } from './lib/ports.ts'
 import { RecordingProxy } from './lib/recording-proxy.ts'
+import { allowOneRetry } from './lib/retries.ts'
+
+allowOneRetry()
 
 /** By their numbers in a batch's attributes. */
 const CODECS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const

@@ -9,6 +9,9 @@ import { kcat } from './lib/kcat.ts'
 import { VerifiableConsumer } from './lib/verifiable-consumer.ts'
 import { until } from './lib/wait.ts'
 import { ask } from './lib/wire-client.ts'
+import { allowOneRetry } from './lib/retries.ts'
+
+allowOneRetry()
 
 const PARTITIONS = 6
 const TEST_MS_MAX = 180_000

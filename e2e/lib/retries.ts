@@ -1,0 +1,10 @@
+import { jest } from '@jest/globals'
+
+/**
+ * Real clients on a machine that somebody else uses too: once in a while a client gives up for good
+ * where it usually would not. One more try, and the first failure stays in the output for whoever
+ * reads it; what fails twice fails.
+ */
+export function allowOneRetry(): void {
+  jest.retryTimes(1, { logErrorsBeforeRetry: true })
+}
