@@ -1,7 +1,13 @@
 import { type Clock, sleep } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import { spread } from '../controller/balancer.ts'
-import { ableNodes, ownedCounts, partitionsOwnedBy, succession } from '../controller/takeover.ts'
+import {
+  ableNodes,
+  ownedCounts,
+  OWNERSHIPS_PER_BATCH_MAX,
+  partitionsOwnedBy,
+  succession,
+} from '../controller/takeover.ts'
 import type { ImageState } from '../metadata/image.ts'
 import type { MetadataLog } from '../metadata/log.ts'
 import type { MetadataRecord } from '../metadata/records.ts'
@@ -25,14 +31,14 @@ export interface DrainedNode {
   sealing: boolean
 }
 
-/** Moves of everything that may move now to the other nodes (R8: `from` must be empty). */
+/** Moves of what may move now to the other nodes (R8: `from` must be empty), a batch of them. */
 function movesAway(image: ImageState, nodeId: number): MetadataRecord[] {
   const others = ableNodes(image).filter((node) => node.nodeId !== nodeId)
   if (others.length === 0) return []
   const counts = ownedCounts(image)
-  const movable = partitionsOwnedBy(image, new Set([nodeId])).filter(
-    ({ ownership }) => ownership.from.length === 0,
-  )
+  const movable = partitionsOwnedBy(image, new Set([nodeId]))
+    .filter(({ ownership }) => ownership.from.length === 0)
+    .slice(0, OWNERSHIPS_PER_BATCH_MAX)
   const bins = others.map((node) => ({ nodeId: node.nodeId, count: counts.get(node.nodeId) ?? 0 }))
   const targets = spread(movable.length, bins)
   return movable.flatMap((owned, i) => {

@@ -4,8 +4,11 @@ import type { MetadataRecord, Ownership } from '../metadata/records.ts'
 import { type FenceOptions, fenceNode } from './fence.ts'
 import { spread } from './balancer.ts'
 
-/** Records in one batch, at most; the rest of a very large node's partitions follow in the next. */
-const RECORDS_PER_BATCH_MAX = 20_000
+/**
+ * Ownerships changed in one batch, at most; the rest of a very large node's partitions follow in the
+ * next. A batch of 8 MiB leaves each 800 bytes, enough for a hundred nodes that hold its data.
+ */
+export const OWNERSHIPS_PER_BATCH_MAX = 10_000
 
 /** A partition with its place in the ownership map. */
 export interface OwnedPartition {
@@ -67,7 +70,7 @@ export function reassignFrom(
   nodeIds: ReadonlySet<number>,
   targets: readonly number[],
 ): MetadataRecord[] {
-  const owned = partitionsOwnedBy(image, nodeIds).slice(0, RECORDS_PER_BATCH_MAX)
+  const owned = partitionsOwnedBy(image, nodeIds).slice(0, OWNERSHIPS_PER_BATCH_MAX)
   const counts = ownedCounts(image)
   const bins = targets
     .filter((nodeId) => !nodeIds.has(nodeId) && image.nodes.get(nodeId)?.state === 'active')

@@ -1,13 +1,18 @@
 import { describe, expect, test } from '@jest/globals'
-import { checkpointKey, checkpointPrefix, seqOfKey } from '../../metadata/keys.ts'
+import { reassignFrom } from '../../controller/takeover.ts'
+import type { ImageState } from '../../metadata/image.ts'
+import { checkpointKey, checkpointPrefix, seqOfKey, walKey } from '../../metadata/keys.ts'
 import { newestCheckpointSeq } from '../../metadata/node-objects.ts'
+import type { MetadataRecord } from '../../metadata/records.ts'
 import { StoreError } from '../../object-store/store.ts'
 import { type CheckpointEntry, decodeCheckpoint } from '../wal/checkpoint.ts'
+import { encodeFence } from '../wal/log-object.ts'
 import { decodeHotState } from './hot-state.ts'
 import { epochKey, scanNode } from './node-scan.ts'
 import { type ManagedNode, ManagedNodes } from './testing/managed-nodes.ts'
 import { TOPIC } from './testing/partition-world.ts'
 
+const FENCE = { nodeId: 2, seq: 0, nonce: Buffer.alloc(16, 1) }
 const OTHER_TOPIC = 'AAAAAAAAAAAAAAAAAAAAAw'
 
 async function newestOf(nodes: ManagedNodes, nodeId: number): Promise<CheckpointEntry[]> {
@@ -216,4 +221,22 @@ describe('when checkpoints are written', () => {
     await nodes.clock.advanceBy(5_000)
     expect(await checkpointSeqs(nodes, 2)).toEqual([])
   })
+})
+
+test('a node that takes over more partitions than a batch holds clears the lists of all', async () => {
+  const nodes = new ManagedNodes()
+  const [a, b] = [await nodes.add(), await nodes.add()]
+  const count = 12_000
+  await nodes.createTopic(a, TOPIC, Array(count).fill(1) as number[], [a])
+  await nodes.clock.run(a.wal.whenIdle())
+  a.end()
+  const sealedEnd = a.wal.durableEnd
+  await nodes.store.putIfAbsent(walKey(1, sealedEnd), encodeFence(FENCE))
+  const moves = (image: ImageState): MetadataRecord[] => reassignFrom(image, new Set([1]), [2])
+  await nodes.change(b, () => [{ type: 'node-sealed', nodeId: 1, sealedEnd }], [])
+  while (moves(b.log.image).length > 0) await nodes.change(b, moves, [])
+  await nodes.clock.advanceBy(5_000)
+  const left = b.log.image.topics.get(TOPIC)?.partitions.filter(({ from }) => from.length > 0)
+  expect(left).toEqual([])
+  expect(b.manager.size).toBe(count)
 })

@@ -6,6 +6,7 @@ import { checkpointKey, checkpointPrefix, seqOfKey } from '../../metadata/keys.t
 import { type ImageState, ownershipOf } from '../../metadata/image.ts'
 import type { MetadataLog } from '../../metadata/log.ts'
 import type { MetadataRecord } from '../../metadata/records.ts'
+import { OWNERSHIPS_PER_BATCH_MAX } from '../../controller/takeover.ts'
 import { createDecided } from '../../object-store/create.ts'
 import { bodyBytes, type ObjectStore } from '../../object-store/store.ts'
 import { type CheckpointEntry, encodeCheckpoint } from '../wal/checkpoint.ts'
@@ -159,6 +160,8 @@ export class Checkpointer {
         if (ownership?.nodeId !== nodeId || ownership.leaderEpoch !== leaderEpoch) continue
         const refs = ownership.refs.filter((id) => nodeIds.has(id) && id !== nodeId)
         if (ownership.from.length === 0 && refs.length === ownership.refs.length) continue
+        // All partitions of a very large node at once are more than a batch holds.
+        if (records.length === OWNERSHIPS_PER_BATCH_MAX) break
         records.push({
           type: 'ownership',
           topicId,
@@ -172,7 +175,7 @@ export class Checkpointer {
       return records
     }
     // Mostly there is nothing to do, and then no proposal is worth a queue.
-    if (propose(log.image).length > 0) await log.append(propose)
+    while (propose(log.image).length > 0) await log.append(propose)
   }
 
   /** R6: only after reading the head and finding this node unsealed. Keeps the one before, too. */
