@@ -2,6 +2,7 @@ import type { Node } from '../../broker/node.ts'
 import { type AppendWaiter, Partition } from '../../broker/partition/partition.ts'
 import { PartitionManager } from '../../broker/partition/partition-manager.ts'
 import { ProducerStates } from '../../broker/partition/producer-states.ts'
+import { seqOfKey } from '../../metadata/keys.ts'
 import { encodeHeader, HEADER_BYTES, objectKind } from '../../object-store/header.ts'
 import { decodeHeader } from '../../object-store/header.ts'
 import { bodyBytes, type ObjectStore } from '../../object-store/store.ts'
@@ -99,8 +100,12 @@ function withStaleCheckpoints(store: ObjectStore): ObjectStore {
       if (!key.startsWith('ckpt/')) return store.get(key, range)
       const prefix = key.slice(0, key.lastIndexOf('/') + 1)
       const older = (await store.list({ prefix })).filter((found) => found.key < key).at(-1)
-      const stale = older === undefined ? null : await store.get(older.key, range)
-      return stale ?? store.get(key, range)
+      const stale = older === undefined ? null : await store.get(older.key)
+      if (older === undefined || stale === null) return store.get(key, range)
+      // As a cache would: what was read then stands for what is asked for now.
+      const { kind, nodeId, nonce, own } = decodeHeader(older.key, stale)
+      const header = encodeHeader(kind, { nodeId, seq: seqOfKey(key), nonce }, own)
+      return Buffer.concat([header, stale.subarray(HEADER_BYTES)])
     },
   }
 }
