@@ -33,15 +33,18 @@ export type Handler = (broker: Broker, request: Request) => void
 export function answering<Body, Response>(
   handle: (broker: Broker, body: Body, request: Request) => Response | Promise<Response>,
 ): Handler {
+  const answer = async (broker: Broker, request: Request): Promise<void> => {
+    request.respond(await handle(broker, request.body as Body, request))
+  }
   return (broker, request) => {
-    Promise.resolve(handle(broker, request.body as Body, request)).then(
-      (response) => request.respond(response),
-      (error: unknown) => {
-        broker.logger.error('a request failed', { api: request.api.name, error })
-        request.respondNothing()
-        request.connection.close()
-      },
-    )
+    answer(broker, request).catch((error: unknown) => {
+      // What one client asked for must not end the broker for all of them. With an answer already
+      // there it is no longer about the request.
+      if (request.pieces !== null) throw error
+      broker.logger.error('a request failed', { api: request.api.name, error })
+      request.respondNothing()
+      request.connection.close()
+    })
   }
 }
 

@@ -110,6 +110,25 @@ function encodeTags(writer: Writer, value: Struct, tags: readonly TagEncoder[]):
   }
 }
 
+/** Of a message for people so much is sent; with the three bytes of a character a string holds it. */
+const MESSAGE_LENGTH_MAX = 10_000
+
+/**
+ * Messages quote what a client sent, which may be as long as a string can be: together they are
+ * longer, and a broker that cannot write its refusal would end.
+ */
+function clipped(encode: Encode): Encode {
+  return (writer, value) => {
+    const isLong = typeof value === 'string' && value.length > MESSAGE_LENGTH_MAX
+    encode(writer, isLong ? `${value.slice(0, MESSAGE_LENGTH_MAX)}…` : value)
+  }
+}
+
+function fieldEncoder({ name, shape }: FieldInfo, context: Context): Encode {
+  const encode = valueEncoder(shape, context)
+  return /errorMessage$/i.test(name) ? clipped(encode) : encode
+}
+
 interface Step {
   readonly name: string
   readonly encode: Encode
@@ -128,7 +147,7 @@ function structEncoder(fields: Fields, context: Context): Encode {
   const tags: TagEncoder[] = []
   for (const info of infos) {
     const { name, tag, shape } = info
-    const encode = valueEncoder(shape, context)
+    const encode = fieldEncoder(info, context)
     if (tag === null) steps.push({ name, encode, info })
     else tags.push({ tag, name, encode, isDefault: defaultTest(shape, info.default) })
   }
