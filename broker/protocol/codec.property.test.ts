@@ -15,9 +15,10 @@ for (const api of allApis) {
   }
 }
 
-/** An ApiVersions request before v3 has no bytes at all: nothing to cut or change. */
+/** Before v3 these have no bytes at all: nothing to cut or change. */
+const EMPTY_BEFORE_V3 = new Set(['ApiVersionsRequest', 'ListGroupsRequest'])
 const casesWithBytes = cases.filter(
-  ([, table, version]) => table.name !== 'ApiVersionsRequest' || version >= 3,
+  ([, table, version]) => !EMPTY_BEFORE_V3.has(table.name) || version >= 3,
 )
 
 /** Decodes, and says whether the bytes were a message; any fault but DecodeError is thrown. */
