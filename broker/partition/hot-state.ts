@@ -20,7 +20,7 @@ export interface HotState {
   runs: RunTable
 }
 
-const VERSION = 1
+const VERSION = 2
 
 export function emptyHotState(): HotState {
   return {

@@ -40,10 +40,30 @@ function decoded(states: ProducerStates, endOffset: number): ProducerStates {
 }
 
 describe('check', () => {
-  test('a producer that nobody knows may begin anywhere: its state may have expired', () => {
+  test('a producer that nobody knows begins at 0: later batches may have overtaken its first', () => {
     const states = new ProducerStates()
-    for (const sequence of [0, 17, SEQUENCE_MAX]) {
-      expect(states.check(PRODUCER, 3, sequence, 5)).toEqual({ verdict: 'next' })
+    expect(states.check(PRODUCER, 3, 0, 5).verdict).toBe('next')
+    for (const sequence of [1, 17, 100_000]) {
+      expect(states.check(PRODUCER, 3, sequence, 5).verdict).toBe('out-of-order')
+    }
+    states.add(batchOf({ baseSequence: 0, count: 17, baseOffset: 0 }), NOW_MS, 100)
+    expect(states.check(PRODUCER, 0, 17, 5).verdict).toBe('next')
+  })
+
+  test('a producer that may have been forgotten goes on anywhere, also with the next owner', () => {
+    const states = statesWith([{ baseSequence: 0, count: 17, baseOffset: 0 }], 100)
+    states.expire(NOW_MS + 1, 100)
+    for (const each of [states, decoded(states, 100)]) {
+      expect(each.check(PRODUCER, 0, 17, 5).verdict).toBe('next')
+      expect(each.check(PRODUCER - 1, 0, 17, 5).verdict).toBe('next')
+      expect(each.check(PRODUCER + 1, 0, 17, 5).verdict).toBe('out-of-order')
+    }
+  })
+
+  test('a producer that was here long before begins anywhere: nothing can overtake so much', () => {
+    const states = new ProducerStates()
+    for (const sequence of [10_000_000, SEQUENCE_MAX]) {
+      expect(states.check(PRODUCER, 3, sequence, 5).verdict).toBe('next')
     }
   })
 
@@ -112,7 +132,7 @@ describe('check', () => {
 
   test('producers do not see each other', () => {
     const states = statesWith([{ producerId: 1, baseSequence: 0, baseOffset: 0 }], 100)
-    expect(states.check(2, 0, 5, 1).verdict).toBe('next')
+    expect(states.check(2, 0, 0, 1).verdict).toBe('next')
     expect(states.check(1, 0, 5, 1).verdict).toBe('out-of-order')
   })
 })

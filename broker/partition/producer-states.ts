@@ -4,6 +4,11 @@ import type { BatchMeta } from '../wal/log-object.ts'
 /** How many batches per producer a duplicate is recognised among (Kafka keeps as many). */
 const BATCHES_KEPT = 5
 const SEQUENCE_MAX = 0x7fffffff
+/**
+ * A producer has at most five batches of a partition on their way, with fewer records than this: a
+ * first batch from here on does not come before those that precede it.
+ */
+const OVERTAKEN_RECORDS_MAX = 2 ** 20
 
 /** One accepted batch of an idempotent producer. */
 export interface ProducerBatch {
@@ -50,6 +55,8 @@ function isDurable(batch: ProducerBatch | undefined, highWatermark: number): boo
  */
 export class ProducerStates {
   private readonly producers = new Map<number, ProducerEntry>()
+  /** The highest id of a producer that was forgotten; ids rise, so those above never were. */
+  private forgottenIdMax = -1
 
   get size(): number {
     return this.producers.size
@@ -64,7 +71,7 @@ export class ProducerStates {
   ): SequenceCheck {
     const entry = this.producers.get(producerId)
     const last = entry?.batches[entry.batches.length - 1]
-    if (entry === undefined || last === undefined) return NEXT
+    if (entry === undefined || last === undefined) return this.checkFirst(producerId, baseSequence)
     if (producerEpoch < last.producerEpoch) return STALE_EPOCH
     if (producerEpoch > last.producerEpoch) return baseSequence === 0 ? NEXT : OUT_OF_ORDER
     if (baseSequence === sequenceAfter(last.lastSequence, 1)) return NEXT
@@ -79,6 +86,16 @@ export class ProducerStates {
       }
     }
     return OUT_OF_ORDER
+  }
+
+  /**
+   * A producer begins a partition with sequence 0. Its first batches may still be on their way to an
+   * owner that does not answer when later ones come here: taking those would leave the first ones
+   * refused for ever (Kafka takes them: KAFKA-14359).
+   */
+  private checkFirst(producerId: number, baseSequence: number): SequenceCheck {
+    const isOvertaking = baseSequence > 0 && baseSequence < OVERTAKEN_RECORDS_MAX
+    return isOvertaking && producerId > this.forgottenIdMax ? OUT_OF_ORDER : NEXT
   }
 
   /**
@@ -112,6 +129,7 @@ export class ProducerStates {
       const last = entry.batches[entry.batches.length - 1]
       if (last === undefined || (last.appendedMs < beforeMs && last.lastOffset < highWatermark)) {
         this.producers.delete(producerId)
+        this.forgottenIdMax = Math.max(this.forgottenIdMax, producerId)
       }
     }
   }
@@ -131,6 +149,7 @@ export class ProducerStates {
       const batches = entry.batches.filter((batch) => batch.lastOffset < endOffset)
       if (batches.length > 0) kept.push([producerId, batches.slice(-BATCHES_KEPT)])
     }
+    writer.varint(this.forgottenIdMax)
     writer.varint(kept.length)
     for (const [producerId, batches] of kept) {
       writer.varint(producerId)
@@ -148,6 +167,7 @@ export class ProducerStates {
 
   static decode(reader: ByteReader): ProducerStates {
     const states = new ProducerStates()
+    states.forgottenIdMax = reader.varint()
     const producerCount = reader.varint()
     for (let i = 0; i < producerCount; i++) {
       const producerId = reader.varint()
