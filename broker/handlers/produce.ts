@@ -14,7 +14,7 @@ import {
   type Handler,
   type NodeEndpoint,
 } from './context.ts'
-import { leadershipOf, whenSettled } from './leadership.ts'
+import { type Leadership, leadershipOf, whenSettled } from './leadership.ts'
 import { isInternalTopic } from './topic-names.ts'
 
 /**
@@ -32,7 +32,13 @@ export const handleProduce: Handler = (broker, request) => {
   // A partition that is just opening makes a produce wait, and then those behind it on the same
   // connection wait too: otherwise a later batch of a producer would overtake an earlier one.
   gateOf(request.connection).run((done) => {
+    if (task.lookUp()) {
+      task.append()
+      done()
+      return
+    }
     const appendAll = (): void => {
+      task.lookUp()
       task.append()
       done()
     }
@@ -75,6 +81,8 @@ class ProduceTask implements AppendWaiter {
   private readonly parts: TopicPart[] = []
   /** All outcomes of all topics, by the index that appends are told under. */
   private readonly outcomes: PartitionOutcome[] = []
+  /** Who owns what is written to, under the same index; undefined where there is no such topic. */
+  private leaderships: (Leadership | undefined)[] = []
   private endpoints: NodeEndpoint[] | null = null
   private pending = 1
 
@@ -97,6 +105,25 @@ class ProduceTask implements AppendWaiter {
       }
     }
     return addresses
+  }
+
+  /**
+   * Looks up who owns what is written to; {@link append} must follow in the same step. False if
+   * that is about to change, and worth waiting for.
+   */
+  lookUp(): boolean {
+    const { broker } = this
+    let isSettled = true
+    this.leaderships = []
+    for (const { topic, request } of this.parts) {
+      for (const { index } of request.partitionData) {
+        const leadership = topic && leadershipOf(broker, topic.topicId, index)
+        this.leaderships.push(leadership)
+        const kind = leadership?.kind
+        if (kind === 'opening' || kind === 'ask-again') isSettled = false
+      }
+    }
+    return isSettled
   }
 
   append(): void {
@@ -135,8 +162,8 @@ class ProduceTask implements AppendWaiter {
       this.fail(outcome, 'INVALID_TOPIC_EXCEPTION', 'brokers alone write to this topic')
       return
     }
-    const leadership = leadershipOf(broker, part.topic.topicId, outcome.index)
-    if (leadership.kind === 'unknown') {
+    const leadership = this.leaderships[at]
+    if (leadership === undefined || leadership.kind === 'unknown') {
       this.fail(outcome, 'UNKNOWN_TOPIC_OR_PARTITION')
       return
     }
@@ -226,7 +253,26 @@ class ProduceTask implements AppendWaiter {
       else this.fail(outcome, 'NOT_LEADER_OR_FOLLOWER')
       return
     }
-    this.fail(outcome, ERROR_OF_APPEND[result.error])
+    void this.refuseAsOwner(outcome, ERROR_OF_APPEND[result.error])
+  }
+
+  /**
+   * An owner of yesterday judges sequences by an old state, and a client takes such an error for
+   * final: it begins anew, and what it sends again is doubled. So only who is the owner still, by
+   * the metadata log's head, gives one.
+   */
+  private async refuseAsOwner(outcome: PartitionOutcome, error: ErrorName): Promise<void> {
+    const { log } = this.broker.node
+    const part = this.parts.find(({ outcomes }) => outcomes.includes(outcome))
+    const isRead = await log.catchUp().then(
+      () => true,
+      () => false,
+    )
+    const topic = part?.topic
+    if (topic === undefined) this.fail(outcome, 'NOT_LEADER_OR_FOLLOWER')
+    else if (isRead && leadershipOf(this.broker, topic.topicId, outcome.index).kind === 'here') {
+      this.fail(outcome, error)
+    } else this.notLeader(outcome, topic)
   }
 
   private finishOne(): void {
