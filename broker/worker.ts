@@ -1,5 +1,5 @@
 import { BufferPool } from '../base/buffer-pool.ts'
-import { type Clock, systemClock } from '../base/clock.ts'
+import { type Clock, systemClock, type Timer } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import { type Random, systemRandom } from '../base/random.ts'
 import { instrumented } from '../object-store/instrumented.ts'
@@ -51,6 +51,8 @@ export class Worker {
   private admin: AdminServer | null = null
   private store: ObjectStore | null = null
   private ready = false
+  private hasEnded = false
+  private readonly beats = new Map<() => void, Timer>()
   private held = false
   private utilization = 0
 
@@ -245,24 +247,28 @@ export class Worker {
     this.server?.holdAll(hold)
   }
 
+  /** Until the broker has ended: a timer of its own would keep the process. */
+  private every(periodMs: number, action: () => void): void {
+    const beat = (): void => {
+      if (this.hasEnded) return
+      action()
+      this.beats.set(action, this.clock.after(periodMs, beat))
+    }
+    this.beats.set(action, this.clock.after(periodMs, beat))
+  }
+
   private measureUtilization(): void {
     let last = performance.eventLoopUtilization()
-    const measure = (): void => {
+    this.every(UTILIZATION_WINDOW_MS, () => {
       const now = performance.eventLoopUtilization()
       this.utilization = performance.eventLoopUtilization(now, last).utilization
       last = now
-      this.clock.after(UTILIZATION_WINDOW_MS, measure)
-    }
-    this.clock.after(UTILIZATION_WINDOW_MS, measure)
+    })
   }
 
   private closeIdle(): void {
     const idleMsMax = this.config.number('connections.max.idle.ms')
-    const look = (): void => {
-      this.server?.closeIdle(idleMsMax)
-      this.clock.after(Math.min(IDLE_LOOK_MS, idleMsMax), look)
-    }
-    look()
+    this.every(Math.min(IDLE_LOOK_MS, idleMsMax), () => this.server?.closeIdle(idleMsMax))
   }
 
   private load(): unknown {
@@ -296,6 +302,8 @@ export class Worker {
 
   private ended(reason: string, error?: unknown): void {
     this.ready = false
+    this.hasEnded = true
+    for (const timer of this.beats.values()) timer.cancel()
     const close = (): void => {
       this.server?.close()
       this.admin?.close()
