@@ -1,6 +1,5 @@
 import type { Node, NodeSettings } from '../broker/node.ts'
 import type { AppliedDelta } from '../metadata/applied.ts'
-import { ownershipOf } from '../metadata/image.ts'
 import { walKey } from '../metadata/keys.ts'
 import type { MetadataRecordOf } from '../metadata/records.ts'
 import { decodeHeader, HEADER_BYTES, objectKind } from '../object-store/header.ts'
@@ -139,13 +138,6 @@ export class Cluster implements Bootstrap {
       if (node !== null && node.log.seq > (newest?.log.seq ?? 0)) newest = node
     }
     return newest
-  }
-
-  isOwner({ node }: SimulatedBroker, topicId: string, partition: number): boolean {
-    const newest = this.newestNode(this.brokers)
-    const ownership = newest === null ? undefined : ownershipOf(newest.image, topicId, partition)
-    if (node === null || ownership?.nodeId !== node.nodeId) return false
-    return node.partitions.get(topicId, partition)?.leaderEpoch === ownership.leaderEpoch
   }
 
   /** Every node must fold the same log; the first that does tells the rest of the run of it. */

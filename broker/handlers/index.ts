@@ -28,6 +28,10 @@ import { handleDescribeGroups } from './describe-groups.ts'
 import { handleListGroups } from './list-groups.ts'
 import { handleDeleteGroups } from './delete-groups.ts'
 import { handleOffsetDelete } from './offset-delete.ts'
+import { handleDeleteRecords } from './delete-records.ts'
+import { handleCreatePartitions } from './create-partitions.ts'
+import { handleElectLeaders } from './elect-leaders.ts'
+import { handleDescribeProducers } from './describe-producers.ts'
 
 /** Who answers what. What is not here is not advertised, and a request for it is refused. */
 export const handlers: ReadonlyMap<number, Handler> = new Map<number, Handler>([
@@ -58,6 +62,10 @@ export const handlers: ReadonlyMap<number, Handler> = new Map<number, Handler>([
   [apis.listGroups.key, handleListGroups],
   [apis.deleteGroups.key, handleDeleteGroups],
   [apis.offsetDelete.key, handleOffsetDelete],
+  [apis.deleteRecords.key, handleDeleteRecords],
+  [apis.createPartitions.key, handleCreatePartitions],
+  [apis.electLeaders.key, handleElectLeaders],
+  [apis.describeProducers.key, handleDescribeProducers],
 ])
 
 /** The APIs that have a handler, in the order of their keys. */

@@ -35,7 +35,10 @@ export type TopicCreation =
   | { readonly error: ErrorName; readonly message: string }
 
 /** Who owns new partitions: whom the topic wishes, the others spread over the active nodes. */
-function ownersForNew(image: ImageState, topic: NewTopic): number[] {
+export function ownersForNew(
+  image: ImageState,
+  topic: Pick<NewTopic, 'partitions' | 'wishes'>,
+): number[] {
   const owned = ownedCounts(image)
   const active = new Set(ableNodes(image).map(({ nodeId }) => nodeId))
   const wished: (number | undefined)[] = []

@@ -5,7 +5,7 @@ import { newestCheckpointSeq } from '../../metadata/node-objects.ts'
 import type { ObjectStore } from '../../object-store/store.ts'
 import { decodeCheckpoint } from '../wal/checkpoint.ts'
 import { decodeLogObjectTail, type IndexEntry } from '../wal/log-object.ts'
-import { decodeHotState, type HotState, replayRun } from './hot-state.ts'
+import { advanceLogStart, decodeHotState, type HotState, replayRun } from './hot-state.ts'
 import { runOf } from './run-table.ts'
 
 /** One epoch of one partition, as a key for maps. */
@@ -78,12 +78,16 @@ class Replay {
     if (!this.options.wishes.has(id)) return
     const known = this.found.get(id)
     assert(!known?.closed, `nothing of epoch ${id} follows its close`)
-    if (entry.type !== 'data') {
+    if (entry.type === 'open' || entry.type === 'close') {
       assert(entry.type === 'close' || known === undefined, `epoch ${id} is opened once`)
       this.found.set(id, { state: decodeHotState(entry.state), closed: entry.type === 'close' })
       return
     }
     assert(known !== undefined, `epoch ${id} begins with an open entry`)
+    if (entry.type === 'log-start') {
+      advanceLogStart(known.state, entry.offset)
+      return
+    }
     const { nodeId, nowMs } = this.options
     const { batches, position, leaderEpoch } = entry
     const run = runOf({ nodeId, seq, position }, batches)

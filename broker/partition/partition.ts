@@ -4,6 +4,7 @@ import { setBaseOffset, setLeaderEpoch } from '../protocol/record-batch.ts'
 import type { BatchMeta, LogObjectBuilder } from '../wal/log-object.ts'
 import type { WalCut, WalSource, WalWriter } from '../wal/writer.ts'
 import { advanceHotState, advanceLogStart, encodeHotState, type HotState } from './hot-state.ts'
+import { type LogStartWaiter, LogStartWishes } from './log-start-wishes.ts'
 import { type Run, runOf } from './run-table.ts'
 import { CachedRuns, type TailCache } from './tail-cache.ts'
 
@@ -85,6 +86,7 @@ export class Partition implements WalSource {
   /** In offset order, but for duplicates of batches in flight, which go to `duplicates`. */
   private waiting: Waiting[] = []
   private duplicates: Waiting[] = []
+  private readonly logStartWishes = new LogStartWishes()
   private openWaiters = new Set<{ readonly callback: () => void }>()
   private watchers = new Set<() => void>()
 
@@ -244,6 +246,8 @@ export class Partition implements WalSource {
       this.pendingPieces = []
       this.pendingFrames = []
     }
+    const logStart = this.logStartWishes.cut()
+    if (logStart !== null) builder.addLogStart(this.address, logStart)
     let closeState: Buffer | null = null
     if (this.closeWanted) {
       closeState = this.stateAfterAllRuns(state)
@@ -258,6 +262,10 @@ export class Partition implements WalSource {
         }
         if (opens) this.openDurable = true
         if (run !== null) this.runDurable(run, batches, pieces, frames)
+        if (logStart !== null) {
+          advanceLogStart(state, logStart)
+          this.logStartWishes.durable(logStart)
+        }
         if (opens) this.host.opened(this)
         if (closeState !== null) this.closeDurable(closeState)
       },
@@ -276,6 +284,7 @@ export class Partition implements WalSource {
       runs: state.runs.copy(),
     }
     for (const run of this.inFlightRuns) advanceHotState(after, run, this.leaderEpoch)
+    advanceLogStart(after, this.logStartWishes.lastCut)
     assert(after.endOffset === this.nextOffset, 'a close entry covers everything that was appended')
     return encodeHotState(after)
   }
@@ -328,7 +337,23 @@ export class Partition implements WalSource {
     for (const watcher of [...this.watchers]) watcher()
   }
 
-  /** Lets the log begin at `offset`, which must be durable: nobody reads what lies below it. */
+  /**
+   * Deletes all records below `offset`, which must not be above the high watermark. The waiter hears
+   * of it once: when it is durable, or when this node is not the owner any more.
+   */
+  deleteBefore(offset: number, waiter: LogStartWaiter): void {
+    assert(offset <= this.highWatermark, 'only what is durable is deleted')
+    if (this.phase !== 'open') waiter(false)
+    else if (offset <= this.logStartOffset) waiter(true)
+    else if (this.logStartWishes.add(offset, waiter)) {
+      this.host.wal.enqueue(this, STATE_ENTRY_BYTES)
+    }
+  }
+
+  /**
+   * Lets the log begin at `offset`, which must be durable: nobody reads what lies below it. Unlike
+   * {@link deleteBefore} it is told to nobody, and may be lost with this node.
+   */
   advanceLogStart(offset: number): void {
     assert(this.phase === 'open', 'only the owner moves the log start')
     advanceLogStart(present(this.state, 'the state of an open partition'), offset)
@@ -357,6 +382,7 @@ export class Partition implements WalSource {
   private closeDurable(state: Buffer): void {
     this.phase = 'closed'
     assert(this.waiting.length === 0 && this.pendingBatches.length === 0, 'nothing follows a close')
+    assert(this.logStartWishes.isEmpty, 'a close waits for the log starts before it')
     this.host.tailCache.clear(this.cached)
     this.wakeWatchers()
     this.host.closed(this, state)
@@ -374,6 +400,7 @@ export class Partition implements WalSource {
     this.waiting = []
     this.duplicates = []
     for (const { waiter, index } of waiting) waiter.appended(index, this.failure('not-leader'))
+    this.logStartWishes.abandon()
     this.wakeOpenWaiters()
     this.wakeWatchers()
   }

@@ -40,6 +40,14 @@ import { offsetCommitRequest, offsetCommitResponse } from './messages/offset-com
 import { offsetDeleteRequest, offsetDeleteResponse } from './messages/offset-delete.ts'
 import { offsetFetchRequest, offsetFetchResponse } from './messages/offset-fetch.ts'
 import { syncGroupRequest, syncGroupResponse } from './messages/sync-group.ts'
+import { deleteRecordsRequest, deleteRecordsResponse } from './messages/delete-records.ts'
+import { createPartitionsRequest, createPartitionsResponse } from './messages/create-partitions.ts'
+import { alterConfigsRequest, alterConfigsResponse } from './messages/alter-configs.ts'
+import { electLeadersRequest, electLeadersResponse } from './messages/elect-leaders.ts'
+import {
+  describeProducersRequest,
+  describeProducersResponse,
+} from './messages/describe-producers.ts'
 import type { Fields, Message } from './schema.ts'
 
 export interface Api<Request extends Fields = Fields, Response extends Fields = Fields> {
@@ -114,6 +122,11 @@ export const apis = {
   listGroups: api('ListGroups', listGroupsRequest, listGroupsResponse),
   deleteGroups: api('DeleteGroups', deleteGroupsRequest, deleteGroupsResponse),
   offsetDelete: api('OffsetDelete', offsetDeleteRequest, offsetDeleteResponse),
+  deleteRecords: api('DeleteRecords', deleteRecordsRequest, deleteRecordsResponse),
+  createPartitions: api('CreatePartitions', createPartitionsRequest, createPartitionsResponse),
+  alterConfigs: api('AlterConfigs', alterConfigsRequest, alterConfigsResponse),
+  electLeaders: api('ElectLeaders', electLeadersRequest, electLeadersResponse),
+  describeProducers: api('DescribeProducers', describeProducersRequest, describeProducersResponse),
 } as const
 
 /** An API whose messages are not known statically. */

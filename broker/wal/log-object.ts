@@ -23,7 +23,7 @@ const INDEX_VERSION = 1
 const ENTRY_COUNT_POSITION = 12
 
 /** What one entry of an index is. Numbers are on disk: never reuse one. */
-const entryType = { open: 1, data: 2, close: 3 } as const
+const entryType = { open: 1, data: 2, close: 3, logStart: 4 } as const
 
 /** One record batch, as far as recovery and reads need to know it. */
 export interface BatchMeta {
@@ -44,9 +44,14 @@ interface EntryAddress {
   readonly leaderEpoch: number
 }
 
-/** Open and close carry the partition's whole hot state (R2); data carries its batches. */
+/**
+ * Open and close carry the partition's whole hot state (R2); data carries its batches; a log start
+ * the offset that the partition begins at from there on.
+ */
 export type IndexEntry =
-  | (EntryAddress & { readonly type: 'open' | 'close'; readonly state: Buffer })
+  | (EntryAddress & { readonly type: 'open'; readonly state: Buffer })
+  | (EntryAddress & { readonly type: 'close'; readonly state: Buffer })
+  | (EntryAddress & { readonly type: 'log-start'; readonly offset: number })
   | (EntryAddress & {
       readonly type: 'data'
       /** Where the run begins in the object, in bytes. */
@@ -111,6 +116,12 @@ export class LogObjectBuilder {
     this.address(entryType[type], address)
     this.index.varint(state.length)
     this.index.bytes(state)
+  }
+
+  /** Records of the partition below `offset` are deleted. */
+  addLogStart(address: EntryAddress, offset: number): void {
+    this.address(entryType.logStart, address)
+    this.index.varint(offset)
   }
 
   /** Adds one run and returns its position. Offsets of the batches must be dense. */
@@ -226,6 +237,9 @@ function readEntry(reader: ByteReader): IndexEntry {
       baseOffset = batch.lastOffset + 1
     }
     return { type: 'data', topicId, partition, leaderEpoch, position, batches }
+  }
+  if (type === entryType.logStart) {
+    return { type: 'log-start', topicId, partition, leaderEpoch, offset: reader.varint() }
   }
   if (type !== entryType.open && type !== entryType.close) {
     throw new RangeError(`entry type ${type} is unknown to this release`)

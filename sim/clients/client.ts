@@ -13,8 +13,6 @@ export interface Bootstrap {
   /** Brokers that were started lately, dead ones included. */
   candidates(): readonly SimulatedBroker[]
   atPort(port: number): SimulatedBroker | undefined
-  /** Whether a broker is the owner of a partition in truth, as no client can know. */
-  isOwner(broker: SimulatedBroker, topicId: string, partition: number): boolean
 }
 
 /** The topic that clients use; the nemesis makes others beside it. */
@@ -161,7 +159,7 @@ export class Client {
       purpose: string
       timeoutMs: number
       /** Takes what it needs of the answer before its memory is used again. */
-      read: (response: unknown, broker: SimulatedBroker) => T
+      read: (response: unknown) => T
     },
     done: (reply: T | null) => void,
   ): void {
@@ -173,7 +171,7 @@ export class Client {
     }
     const { connection, broker, served } = way
     const serve = (answer: (reply: T) => void): void => {
-      broker.serve(served, call.handler, call, (response) => answer(call.read(response, broker)))
+      broker.serve(served, call.handler, call, (response) => answer(call.read(response)))
     }
     connection.request<T>(serve, call.timeoutMs, done)
   }

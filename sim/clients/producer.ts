@@ -4,7 +4,6 @@ import { apis } from '../../broker/protocol/api-keys.ts'
 import { errorCode } from '../../broker/protocol/error-codes.ts'
 import type { ProduceRequest, ProduceResponse } from '../../broker/protocol/messages/produce.ts'
 import { buildBatch } from '../../broker/protocol/record-batch.ts'
-import type { SimulatedBroker } from '../simulated-broker.ts'
 import type { History } from '../history.ts'
 import { between, chance } from '../world.ts'
 import { Client, type ClientOptions, namedLeader, type NamedLeader } from './client.ts'
@@ -29,8 +28,6 @@ interface Reply {
   readonly errorCode: number
   readonly baseOffset: number
   readonly leader: NamedLeader | null
-  /** Whether whoever answered owned the partition at that time. */
-  readonly isFromOwner: boolean
 }
 
 export interface ProducerOptions extends ClientOptions {
@@ -168,20 +165,17 @@ class Lane {
       makeBody,
       purpose: 'produce',
       timeoutMs: REQUEST_TIMEOUT_MS,
-      read: (response: unknown, broker: SimulatedBroker) =>
-        this.read(response as ProduceResponse, broker),
+      read: (response: unknown) => this.read(response as ProduceResponse),
     }
     this.client.ask<Reply>(this.partition, call, (reply) => this.answered(batch, reply))
   }
 
-  private read(response: ProduceResponse, broker: SimulatedBroker): Reply {
-    const { bootstrap, topic } = this.options
-    const isFromOwner = bootstrap.isOwner(broker, topic.topicId, this.partition)
+  private read(response: ProduceResponse): Reply {
     const part = response.responses[0]?.partitionResponses[0]
     assert(part !== undefined, 'a produce response answers every partition')
     const { baseOffset, currentLeader } = part
     const leader = namedLeader(currentLeader, response.nodeEndpoints)
-    return { errorCode: part.errorCode, baseOffset, leader, isFromOwner }
+    return { errorCode: part.errorCode, baseOffset, leader }
   }
 
   private answered(batch: Batch, reply: Reply | null): void {
@@ -211,18 +205,17 @@ class Lane {
   }
 
   /**
-   * Whatever comes before the oldest batch was acknowledged, so no owner may miss it. An old owner
-   * that does not know of its end yet may.
+   * Whatever comes before the oldest batch was acknowledged, so no owner may miss it; and an owner
+   * of yesterday asks the metadata log's head before it refuses a sequence.
    */
   private checkRefusal(batch: Batch, reply: Reply | null): void {
     const { world, process } = this.options
     if (reply === null || reply.errorCode === errorCode.NOT_LEADER_OR_FOLLOWER) return
     const name = `code ${reply.errorCode}`
-    const who = reply.isFromOwner ? 'the owner' : 'a past owner'
-    const text = `${batch.payloads[0]} for p${this.partition} refused by ${who} with ${name}`
+    const text = `${batch.payloads[0]} for p${this.partition} refused with ${name}`
     world.trace.line(process.name, text)
     const isOutOfOrder = reply.errorCode === errorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
-    if (isOutOfOrder && this.queue[0] === batch && reply.isFromOwner) {
+    if (isOutOfOrder && this.queue[0] === batch) {
       world.fail('the next sequence is accepted', `${process.name}: ${text}`)
     }
   }
