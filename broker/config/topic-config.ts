@@ -1,5 +1,7 @@
 import { present } from '../../base/assert.ts'
 import type { TopicEntry } from '../../metadata/image.ts'
+import type { BatchRules } from '../protocol/judge-batch.ts'
+import { batchRules, whyNotPacking } from './batch-rules.ts'
 import type { BrokerConfig } from './broker-config.ts'
 import { whyNotValue } from './config-definition.ts'
 import { TOPIC_CONFIGS, type TopicConfigDefinition } from './topic-config-table.ts'
@@ -73,14 +75,11 @@ function whyNotTogether(get: (name: string) => string): string | null {
   if (get('remote.storage.enable').trim().toLowerCase() === 'true') {
     return 'remote.storage.enable cannot be set: all data is in object storage already'
   }
-  return null
+  return whyNotPacking(get)
 }
 
 /** The settings of a topic that the hot path needs, resolved once per change of the topic. */
-export interface TopicSettings {
-  readonly messageBytesMax: number
-  readonly logAppendTime: boolean
-}
+export type TopicSettings = BatchRules
 
 const resolved = new WeakMap<TopicEntry, TopicSettings>()
 
@@ -89,10 +88,7 @@ export function topicSettings(config: BrokerConfig, topic: TopicEntry): TopicSet
   const known = resolved.get(topic)
   if (known !== undefined) return known
   const get = (name: string): string => effectiveOf(config, topic.configs, name)
-  const settings: TopicSettings = {
-    messageBytesMax: Number(get('max.message.bytes')),
-    logAppendTime: get('message.timestamp.type').trim() === 'LogAppendTime',
-  }
+  const settings = batchRules(get)
   // Topic entries are immutable values: another setting is another entry.
   resolved.set(topic, settings)
   return settings

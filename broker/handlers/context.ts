@@ -8,6 +8,7 @@ import type { GroupCoordinator } from '../coordinator/group-coordinator.ts'
 import type { Node } from '../node.ts'
 import type { AnyApi } from '../protocol/api-keys.ts'
 import { type ErrorName, errorCode } from '../protocol/error-codes.ts'
+import type { RecordValidation } from '../protocol/judge-batch.ts'
 import type { Request } from '../request.ts'
 import type { FetchSessions } from './fetch-sessions.ts'
 
@@ -19,6 +20,8 @@ export interface Broker {
   readonly logger: Logger
   readonly pool: BufferPool
   readonly config: BrokerConfig
+  /** How deep batches are looked into; where it is not said, as judge-produce.ts has it. */
+  readonly recordValidation?: RecordValidation
   readonly fetchSessions: FetchSessions
   readonly producerIds: { allot(): Promise<number> }
   readonly groups: GroupCoordinator

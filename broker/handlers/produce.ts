@@ -1,10 +1,16 @@
+import type { SharedBytes } from '../../base/buffer-pool.ts'
 import { OrderGate } from '../../base/order-gate.ts'
 import type { TopicEntry } from '../../metadata/image.ts'
 import { topicSettings } from '../config/topic-config.ts'
-import type { AppendResult, AppendWaiter } from '../partition/partition.ts'
+import type { AppendResult, AppendWaiter, Partition } from '../partition/partition.ts'
 import type { ErrorName } from '../protocol/error-codes.ts'
 import type { ProduceRequest } from '../protocol/messages/produce.ts'
-import { setLogAppendTime, validateBatches } from '../protocol/record-batch.ts'
+import {
+  type AcceptedBatch,
+  type JudgeOptions,
+  judgeBatch,
+  type RefusedProduce,
+} from '../protocol/judge-batch.ts'
 import type { Request, RequestChannel } from '../request.ts'
 import {
   type Broker,
@@ -14,6 +20,7 @@ import {
   type Handler,
   type NodeEndpoint,
 } from './context.ts'
+import { ERROR_OF_BATCH, judgeInTurn, VALIDATION_BY_DEFAULT } from './judge-produce.ts'
 import { type Leadership, leadershipOf, whenSettled } from './leadership.ts'
 import { isInternalTopic } from './topic-names.ts'
 
@@ -31,18 +38,32 @@ export const handleProduce: Handler = (broker, request) => {
   const task = new ProduceTask(broker, request, body)
   // A partition that is just opening makes a produce wait, and then those behind it on the same
   // connection wait too: otherwise a later batch of a producer would overtake an earlier one.
+  // The same goes for batches that must be unpacked first.
   gateOf(request.connection).run((done) => {
-    if (task.lookUp()) {
+    const appendAll = (): void => {
       task.append()
       done()
+    }
+    const judgeAll = (): void => {
+      const judged = task.judge()
+      if (judged === null) {
+        appendAll()
+        return
+      }
+      void judged.then(() => {
+        task.lookUp()
+        appendAll()
+      })
+    }
+    if (task.lookUp()) {
+      judgeAll()
       return
     }
-    const appendAll = (): void => {
+    const lookUpAgain = (): void => {
       task.lookUp()
-      task.append()
-      done()
+      judgeAll()
     }
-    whenSettled(broker, task.addresses(), appendAll, request.receivedAtMs)
+    whenSettled(broker, task.addresses(), lookUpAgain, request.receivedAtMs)
   })
 }
 
@@ -57,10 +78,19 @@ function gateOf(connection: RequestChannel): OrderGate {
   return gate
 }
 
+/** Which record of a batch is refused, and why (KIP-467). */
+interface RecordErrorAnswer {
+  readonly batchIndex: number
+  readonly batchIndexErrorMessage: string
+}
+
+const NO_RECORD_ERRORS: readonly RecordErrorAnswer[] = []
+
 interface PartitionOutcome {
   readonly index: number
   errorCode: number
   errorMessage: string | null
+  recordErrors: readonly RecordErrorAnswer[]
   baseOffset: number
   logAppendTimeMs: number
   logStartOffset: number
@@ -83,6 +113,9 @@ class ProduceTask implements AppendWaiter {
   private readonly outcomes: PartitionOutcome[] = []
   /** Who owns what is written to, under the same index; undefined where there is no such topic. */
   private leaderships: (Leadership | undefined)[] = []
+  /** What becomes of the batches, under the same index; null where it was not ours to say. */
+  private judgements: (AcceptedBatch | RefusedProduce | 'fault' | null)[] = []
+  private readonly options: JudgeOptions
   private endpoints: NodeEndpoint[] | null = null
   private pending = 1
 
@@ -90,6 +123,11 @@ class ProduceTask implements AppendWaiter {
     this.broker = broker
     this.request = request
     this.body = body
+    this.options = {
+      nowMs: broker.clock.wallMs(),
+      zstdAllowed: request.version >= 7,
+      validation: broker.recordValidation ?? VALIDATION_BY_DEFAULT,
+    }
     for (const topicData of body.topicData) {
       const topic = findTopic(broker.node.image, topicData)
       this.parts.push({ request: topicData, topic, outcomes: [] })
@@ -126,15 +164,52 @@ class ProduceTask implements AppendWaiter {
     return isSettled
   }
 
-  append(): void {
+  /**
+   * Judges all batches for partitions that are here; {@link lookUp} was before. Null once that is
+   * done; where batches must be unpacked, what resolves when it is.
+   */
+  judge(): Promise<void> | null {
+    if (this.refusal !== null) return null
+    let unpacked: Promise<void>[] | null = null
+    let at = -1
+    for (const { topic, request } of this.parts) {
+      const isOpen = topic !== undefined && !isInternalTopic(topic.name)
+      for (const { records } of request.partitionData) {
+        at++
+        this.judgements.push(null)
+        if (!isOpen || this.leaderships[at]?.kind !== 'here') continue
+        const rules = topicSettings(this.broker.config, topic)
+        const judged = judgeBatch(records, rules, this.options)
+        if (judged.verdict !== 'pending') {
+          this.judgements[at] = judged
+          continue
+        }
+        const index = at
+        unpacked ??= []
+        unpacked.push(
+          judgeInTurn(this.broker, judged, rules, this.options).then((outcome) => {
+            this.judgements[index] = outcome ?? 'fault'
+          }),
+        )
+      }
+    }
+    return unpacked === null ? null : Promise.all(unpacked).then(() => undefined)
+  }
+
+  private get refusal(): ErrorName | null {
     const { acks } = this.body
-    const refusal: ErrorName | null = acks < -1 || acks > 1 ? 'INVALID_REQUIRED_ACKS' : null
+    return acks < -1 || acks > 1 ? 'INVALID_REQUIRED_ACKS' : null
+  }
+
+  append(): void {
+    const { refusal } = this
     for (const part of this.parts) {
-      for (const { index, records } of part.request.partitionData) {
+      for (const { index } of part.request.partitionData) {
         const outcome: PartitionOutcome = {
           index,
           errorCode: codeOf(refusal),
           errorMessage: null,
+          recordErrors: NO_RECORD_ERRORS,
           baseOffset: -1,
           logAppendTimeMs: -1,
           logStartOffset: -1,
@@ -143,14 +218,13 @@ class ProduceTask implements AppendWaiter {
         this.outcomes.push(outcome)
         this.pending++
         if (refusal !== null) this.pending--
-        else this.appendTo(part, this.outcomes.length - 1, records)
+        else this.appendTo(part, this.outcomes.length - 1)
       }
     }
     this.finishOne()
   }
 
-  private appendTo(part: TopicPart, at: number, records: Buffer | null): void {
-    const { broker } = this
+  private appendTo(part: TopicPart, at: number): void {
     const outcome = this.outcomes[at] as PartitionOutcome
     if (part.topic === undefined) {
       const byId = part.request.topicId !== undefined && this.request.version >= 13
@@ -167,40 +241,42 @@ class ProduceTask implements AppendWaiter {
       this.fail(outcome, 'UNKNOWN_TOPIC_OR_PARTITION')
       return
     }
-    if (leadership.kind !== 'here') {
+    const judgement = this.judgements[at]
+    // It may have come here only since the batches were judged: the client asks again.
+    if (leadership.kind !== 'here' || judgement === null || judgement === undefined) {
       this.notLeader(outcome, part.topic)
       return
     }
-    const validated = validateBatches(records, { zstdAllowed: this.request.version >= 7 })
-    if (validated.error !== null || records === null) {
-      this.fail(outcome, ERROR_OF_BATCH[validated.error ?? 'invalid-record'], validated.reason)
+    if (judgement === 'fault') {
+      this.fail(outcome, 'UNKNOWN_SERVER_ERROR')
       return
     }
-    const info = validated.batches[0]
-    if (info === undefined) return
-    const settings = topicSettings(broker.config, part.topic)
-    if (info.sizeBytes > settings.messageBytesMax) {
-      this.fail(outcome, 'MESSAGE_TOO_LARGE', `the topic allows ${settings.messageBytesMax} bytes`)
+    if (judgement.verdict === 'refused') {
+      this.refuse(outcome, judgement)
       return
     }
+    const { info } = judgement
     if (info.transactional) {
       this.fail(outcome, 'INVALID_TXN_STATE', 'transactions are not supported by this release')
       return
     }
-    let { maxTimestamp, attributes } = info
-    if (settings.logAppendTime) {
-      outcome.logAppendTimeMs = broker.clock.wallMs()
-      setLogAppendTime(records, 0, outcome.logAppendTimeMs)
-      maxTimestamp = outcome.logAppendTimeMs
-      attributes |= 0x08
+    if (topicSettings(this.broker.config, part.topic).logAppendTime) {
+      outcome.logAppendTimeMs = judgement.maxTimestamp
     }
-    leadership.partition.append(
+    this.appendBatch(leadership.partition, judgement, at)
+    this.count(part.topic.topicId, outcome.index, info.sizeBytes)
+  }
+
+  private appendBatch(partition: Partition, accepted: AcceptedBatch, at: number): void {
+    const { info } = accepted
+    const frame = accepted.isRebuilt ? this.inOwnFrame(accepted.bytes) : this.request.frame
+    partition.append(
       {
-        bytes: records,
-        frame: this.request.frame,
+        bytes: accepted.isRebuilt ? frame.buffer : accepted.bytes,
+        frame,
         recordCount: info.recordsCount,
-        maxTimestampMs: maxTimestamp,
-        attributes,
+        maxTimestampMs: accepted.maxTimestamp,
+        attributes: accepted.attributes,
         producerId: info.producerId,
         producerEpoch: info.producerEpoch,
         baseSequence: info.baseSequence,
@@ -208,7 +284,22 @@ class ProduceTask implements AppendWaiter {
       this,
       at,
     )
-    this.count(part.topic.topicId, outcome.index, info.sizeBytes)
+    // The partition keeps what it needs.
+    if (accepted.isRebuilt) frame.release()
+  }
+
+  /** Memory that counts, and that goes back to the pool when the batch needs it no more. */
+  private inOwnFrame(bytes: Buffer): SharedBytes {
+    const frame = this.broker.pool.take(bytes.length)
+    bytes.copy(frame.buffer)
+    return frame
+  }
+
+  private refuse(outcome: PartitionOutcome, { error, reason, recordErrors }: RefusedProduce): void {
+    outcome.recordErrors = recordErrors.map((each) => {
+      return { batchIndex: each.batchIndex, batchIndexErrorMessage: each.reason }
+    })
+    this.fail(outcome, ERROR_OF_BATCH[error], reason)
   }
 
   private count(topicId: string, index: number, bytes: number): void {
@@ -286,7 +377,7 @@ class ProduceTask implements AppendWaiter {
       responses: this.parts.map(({ request, outcomes }) => ({
         name: request.name,
         topicId: request.topicId,
-        partitionResponses: outcomes.map((outcome) => ({ ...outcome, recordErrors: [] })),
+        partitionResponses: outcomes,
       })),
       throttleTimeMs: 0,
       nodeEndpoints: this.endpoints ?? [],
@@ -299,13 +390,6 @@ class ProduceTask implements AppendWaiter {
     if (this.outcomes.some(({ errorCode }) => errorCode !== 0)) this.request.connection.close()
   }
 }
-
-const ERROR_OF_BATCH = {
-  'corrupt-message': 'CORRUPT_MESSAGE',
-  'invalid-record': 'INVALID_RECORD',
-  'unsupported-for-message-format': 'UNSUPPORTED_FOR_MESSAGE_FORMAT',
-  'unsupported-compression': 'UNSUPPORTED_COMPRESSION_TYPE',
-} as const satisfies Record<string, ErrorName>
 
 const ERROR_OF_APPEND = {
   'out-of-order-sequence': 'OUT_OF_ORDER_SEQUENCE_NUMBER',

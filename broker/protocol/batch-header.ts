@@ -15,6 +15,7 @@ import { crc32c } from '../../base/crc32c.ts'
 export const BATCH_HEADER_BYTES = 61
 /** Bytes before the ones that `batchLength` counts. */
 export const BATCH_LENGTH_END = 12
+const LENGTH_POSITION = 8
 const MAGIC_POSITION = 16
 export const BATCH_MAGIC = 2
 
@@ -28,11 +29,13 @@ export const COMPRESSION_MASK = 0x07
 export const LOG_APPEND_TIME_BIT = 0x08
 export const TRANSACTIONAL_BIT = 0x10
 export const CONTROL_BIT = 0x20
+/** Those above, and the delete horizon's: Kafka drops all others where it writes attributes. */
+const KNOWN_BITS = 0x7f
 
 /** Compression codecs, as the attributes number them. */
 export const compressionCodec = { none: 0, gzip: 1, snappy: 2, lz4: 3, zstd: 4 } as const
 
-/** An int64 as a number; imprecise beyond 2^53, which `validateBatches` refuses. */
+/** An int64 as a number; imprecise beyond 2^53, which `validateBatch` refuses. */
 function int64At(buffer: Buffer, position: number): number {
   return buffer.readInt32BE(position) * TWO_POW_32 + buffer.readUInt32BE(position + 4)
 }
@@ -49,7 +52,7 @@ export function baseOffset(buffer: Buffer, position = 0): number {
 
 /** Bytes of the batch after its first 12. */
 function batchLength(buffer: Buffer, position = 0): number {
-  return buffer.readInt32BE(position + 8)
+  return buffer.readInt32BE(position + LENGTH_POSITION)
 }
 
 /** Bytes of the whole batch. */
@@ -131,9 +134,28 @@ export function setLeaderEpoch(buffer: Buffer, position: number, leaderEpoch: nu
  */
 export function setLogAppendTime(buffer: Buffer, position: number, wallMs: number): void {
   const bits = attributes(buffer, position) | LOG_APPEND_TIME_BIT
-  buffer.writeInt16BE(bits, position + ATTRIBUTES_POSITION)
-  setInt64At(buffer, position + MAX_TIMESTAMP_POSITION, wallMs)
+  setTimes(buffer, position, bits, wallMs)
+}
+
+/**
+ * Makes the records' own times count, of which `latest` is the latest, in place. Recomputes the CRC.
+ */
+export function setCreateTime(buffer: Buffer, position: number, latest: number): void {
+  const bits = attributes(buffer, position) & ~LOG_APPEND_TIME_BIT
+  setTimes(buffer, position, bits, latest)
+}
+
+function setTimes(buffer: Buffer, position: number, bits: number, latest: number): void {
+  buffer.writeInt16BE(bits & KNOWN_BITS, position + ATTRIBUTES_POSITION)
+  setInt64At(buffer, position + MAX_TIMESTAMP_POSITION, latest)
   setCrc(buffer, position)
+}
+
+/** The codec and length of the batch's records, in place. The CRC is then to be set. */
+export function setPacked(buffer: Buffer, position: number, codec: number, sizeBytes: number): void {
+  const bits = (attributes(buffer, position) & KNOWN_BITS & ~COMPRESSION_MASK) | codec
+  buffer.writeInt16BE(bits, position + ATTRIBUTES_POSITION)
+  buffer.writeInt32BE(sizeBytes - BATCH_LENGTH_END, position + LENGTH_POSITION)
 }
 
 /** Writes the CRC that the batch must carry, in place. */

@@ -6,12 +6,29 @@ import { DecodeError } from './reader.ts'
 /** What a batch may be when unpacked: a small batch of zeros could ask for gigabytes otherwise. */
 const UNPACKED_BYTES_MAX = 64 * 1024 * 1024
 
+/** What any batch may unpack to, however small it is; beyond this the ratio counts. */
+const UNPACKED_BYTES_FREE = 8 * 1024 * 1024
+/** What gzip can reach. Zstandard goes far beyond with bytes that are all alike. */
+const RATIO_MAX = 1032
+
+/** What a batch from a client may unpack to when it is looked into, by the size that it has packed. */
+export function unpackedBytesMax(packedBytes: number): number {
+  return Math.min(UNPACKED_BYTES_MAX, Math.max(UNPACKED_BYTES_FREE, packedBytes * RATIO_MAX))
+}
+
+/** The bytes may be fine, but would be more than is allowed. */
+export class UnpackedTooLargeError extends DecodeError {
+  /** What it is known by: two copies of a module may be loaded in a test run. */
+  readonly isTooLarge = true
+}
+
 const gunzipAsync = promisify(gunzip)
 const zstdDecompressAsync = promisify(zstdDecompress)
 
 /**
- * Unpacks what was compressed with the codec of that number, on a thread of its own. Throws
- * DecodeError where the bytes are not what they should be, or would be more than `bytesMax`.
+ * Unpacks what was compressed with the codec of that number, on a thread of its own. Throws a
+ * DecodeError where the bytes are not what they should be, its UnpackedTooLargeError where they would
+ * be more than `bytesMax`; nothing is allocated for a size that is only claimed.
  * `packed` must stay as it is until then.
  */
 export async function decompress(
@@ -36,6 +53,9 @@ export async function decompress(
     }
   } catch (error) {
     if ((error as Error).name === 'DecodeError') throw error
+    if ((error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE') {
+      throw new UnpackedTooLargeError(`it unpacks to more than ${bytesMax} bytes`)
+    }
     throw new DecodeError(`codec ${codec} cannot unpack: ${(error as Error).message}`)
   }
 }
@@ -69,14 +89,24 @@ function xerialBlocks(packed: Buffer): Buffer[] {
   return blocks
 }
 
-/** What a block of snappy says that it unpacks to: a varint at its start, seven bits a byte. */
+/** Three bytes of snappy copy 64 at most: nothing in its format says more with less. */
+const SNAPPY_RATIO_MAX = 22
+
+/**
+ * What a block of snappy says that it unpacks to: a varint at its start, seven bits a byte. So much
+ * is allocated for it, so it must not be more than the block can have.
+ */
 function snappyBytes(block: Buffer): number {
   let value = 0
   for (let index = 0; index < 5; index++) {
     const byte = block[index]
     if (byte === undefined) break
     value += (byte & 0x7f) * 2 ** (7 * index)
-    if (byte < 0x80) return value
+    if (byte >= 0x80) continue
+    if (value > block.length * SNAPPY_RATIO_MAX) {
+      throw new DecodeError('a block of snappy claims more bytes than it can have')
+    }
+    return value
   }
   throw new DecodeError('a block of snappy has no size')
 }
@@ -119,5 +149,7 @@ function lz4BytesMax(packed: Buffer): number {
 }
 
 function refuseMoreThan(bytesMax: number, bytes: number): void {
-  if (bytes > bytesMax) throw new DecodeError(`it may unpack to ${bytes} bytes, beyond ${bytesMax}`)
+  if (bytes > bytesMax) {
+    throw new UnpackedTooLargeError(`it may unpack to ${bytes} bytes, beyond ${bytesMax}`)
+  }
 }

@@ -17,7 +17,7 @@ import {
   setCrc,
   setLeaderEpoch,
   setLogAppendTime,
-  validateBatches,
+  validateBatch,
 } from './record-batch.ts'
 
 const key = Buffer.from('key')
@@ -37,6 +37,13 @@ function patched(patch: (batch: Buffer) => void): Buffer {
   const batch = sample()
   patch(batch)
   setCrc(batch, 0)
+  return batch
+}
+
+/** A batch whose header says that it has so many bytes after its first twelve. */
+function headerOf(length: number): Buffer {
+  const batch = sample()
+  batch.writeInt32BE(length, 8)
   return batch
 }
 
@@ -60,7 +67,7 @@ describe('a built batch', () => {
     fc.assert(
       fc.property(fc.array(record, { minLength: 1, maxLength: 20 }), (records) => {
         const batch = buildBatch(records)
-        expect(validateBatches(batch).error).toBeNull()
+        expect(validateBatch(batch).error).toBeNull()
         const expected = records.map((each, offset) => ({ ...each, offset }))
         expect(decodeRecords(batch)).toEqual(expected)
       }),
@@ -75,7 +82,8 @@ describe('patching in place', () => {
     setLeaderEpoch(batch, 7, 12)
     expect(baseOffset(batch, 7)).toBe(2 ** 45 + 3)
     expect(partitionLeaderEpoch(batch, 7)).toBe(12)
-    expect(validateBatches(batch.subarray(7)).error).toBeNull()
+    setBaseOffset(batch, 7, 0)
+    expect(validateBatch(batch.subarray(7)).error).toBeNull()
   })
 
   test('the time of append becomes the time of every record', () => {
@@ -91,36 +99,36 @@ describe('patching in place', () => {
 describe('validating', () => {
   test('tells what a partition needs to know', () => {
     const batch = sample({ producerId: 77, producerEpoch: 3, baseSequence: 9, transactional: true })
-    expect(validateBatches(batch).batches).toEqual([
-      {
-        position: 0,
-        sizeBytes: batch.length,
-        recordsCount: 3,
-        lastOffsetDelta: 2,
-        baseTimestamp: 1_700_000_000_000,
-        maxTimestamp: 1_700_000_000_500,
-        producerId: 77,
-        producerEpoch: 3,
-        baseSequence: 9,
-        attributes: 0x10,
-        transactional: true,
-      },
-    ])
+    expect(validateBatch(batch).batch).toEqual({
+      sizeBytes: batch.length,
+      recordsCount: 3,
+      baseTimestamp: 1_700_000_000_000,
+      maxTimestamp: 1_700_000_000_500,
+      producerId: 77,
+      producerEpoch: 3,
+      baseSequence: 9,
+      attributes: 0x10,
+      codec: 0,
+      transactional: true,
+    })
   })
 
-  test('walks several batches where they are allowed', () => {
+  test('takes one batch alone; the beginning of another one behind it is let pass', () => {
     const batch = sample()
-    const two = Buffer.concat([batch, batch])
-    expect(validateBatches(two).error).toBe('invalid-record')
-    const { batches } = validateBatches(two, { batchesMax: 2 })
-    expect(batches.map((info) => info.position)).toEqual([0, batch.length])
+    expect(validateBatch(Buffer.concat([batch, batch])).error).toBe('invalid-record')
+    const cut = Buffer.concat([batch, batch.subarray(0, 100)])
+    expect(validateBatch(cut).batch?.sizeBytes).toBe(batch.length)
+    const garbage = Buffer.concat([batch, Buffer.alloc(12)])
+    expect(validateBatch(garbage).error).toBe('corrupt-message')
   })
 
   test.each([
     ['nothing', Buffer.alloc(0), 'invalid-record'],
-    ['a cut header', sample().subarray(0, 40), 'corrupt-message'],
-    ['a cut batch', sample().subarray(0, 200), 'corrupt-message'],
-    ['magic 1', patched((batch) => batch.writeInt8(1, 16)), 'unsupported-for-message-format'],
+    ['a cut header', sample().subarray(0, 40), 'invalid-record'],
+    ['a cut batch', sample().subarray(0, 200), 'invalid-record'],
+    ['a length below its header', headerOf(48), 'corrupt-message'],
+    ['a length that is none', headerOf(13), 'corrupt-message'],
+    ['magic 1', patched((batch) => batch.writeInt8(1, 16)), 'invalid-record'],
     ['magic 3', patched((batch) => batch.writeInt8(3, 16)), 'corrupt-message'],
     ['codec 5', patched((batch) => batch.writeInt16BE(5, 21)), 'unsupported-compression'],
     ['a control batch', patched((batch) => batch.writeInt16BE(0x20, 21)), 'invalid-record'],
@@ -132,7 +140,10 @@ describe('validating', () => {
       patched((batch) => batch.writeInt16BE(0x10, 21)),
       'invalid-record',
     ],
-    ['a far timestamp', patched((batch) => batch.writeInt32BE(0x7fffffff, 35)), 'invalid-record'],
+    ['a far timestamp', patched((batch) => batch.writeInt32BE(0x7fffffff, 35)), 'invalid-timestamp'],
+    ['another base offset', patched((batch) => batch.writeInt8(1, 7)), 'invalid-record'],
+    ['a producer without an epoch', sample({ producerId: 7, baseSequence: 0 }), 'stale-epoch'],
+    ['a producer without a sequence', sample({ producerId: 7, producerEpoch: 0 }), 'invalid-record'],
     [
       'more records than bytes',
       patched((batch) => {
@@ -142,13 +153,21 @@ describe('validating', () => {
       'invalid-record',
     ],
   ])('refuses %s', (_name, records, error) => {
-    expect(validateBatches(records).error).toBe(error)
+    expect(validateBatch(records).error).toBe(error)
+  })
+
+  test('refuses what is larger than its topic allows, whatever else is wrong with it', () => {
+    const batch = sample()
+    const { length } = batch
+    expect(validateBatch(batch, { messageBytesMax: length }).error).toBeNull()
+    batch.writeInt8(1, length - 1)
+    expect(validateBatch(batch, { messageBytesMax: length - 1 }).error).toBe('too-large')
   })
 
   test('refuses zstd where the version does not have it', () => {
     const batch = patched((bytes) => bytes.writeInt16BE(4, 21))
-    expect(validateBatches(batch).error).toBeNull()
-    expect(validateBatches(batch, { zstdAllowed: false }).error).toBe('unsupported-compression')
+    expect(validateBatch(batch).error).toBeNull()
+    expect(validateBatch(batch, { zstdAllowed: false }).error).toBe('unsupported-compression')
   })
 
   test('finds any changed byte after the leader epoch', () => {
@@ -158,7 +177,7 @@ describe('validating', () => {
       fc.property(position, fc.integer({ min: 1, max: 255 }), (at, change) => {
         const changed = Buffer.from(batch)
         changed.writeUInt8(changed.readUInt8(at) ^ change, at)
-        expect(validateBatches(changed).error).not.toBeNull()
+        expect(validateBatch(changed).error).not.toBeNull()
       }),
     )
   })

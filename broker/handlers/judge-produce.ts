@@ -1,0 +1,47 @@
+import { Limiter } from '../limiter.ts'
+import type { BatchError } from '../protocol/validate-batch.ts'
+import {
+  type AcceptedBatch,
+  type BatchRules,
+  type JudgeOptions,
+  judgeRecords,
+  type PendingBatch,
+  type RecordValidation,
+  type RefusedProduce,
+} from '../protocol/judge-batch.ts'
+import type { ErrorName } from '../protocol/error-codes.ts'
+import type { Broker } from './context.ts'
+
+/**
+ * What this costs was measured (docs/architecture.md): walking records that are not compressed is
+ * cheap, unpacking is not.
+ */
+export const VALIDATION_BY_DEFAULT: RecordValidation = 'uncompressed'
+
+/** Batches of this process that are unpacked at once: each may take 64 MiB, several times over. */
+const UNPACKED_MAX = 4
+const unpacking = new Limiter(UNPACKED_MAX)
+
+/** {@link judgeRecords}, a few at a time. A fault of ours refuses the batch, and is logged. */
+export async function judgeInTurn(
+  { logger }: Broker,
+  pending: PendingBatch,
+  rules: BatchRules,
+  options: JudgeOptions,
+): Promise<AcceptedBatch | RefusedProduce | null> {
+  try {
+    return await unpacking.run(() => judgeRecords(pending, rules, options))
+  } catch (error) {
+    logger.error('a batch could not be unpacked or packed', { error })
+    return null
+  }
+}
+
+export const ERROR_OF_BATCH = {
+  'corrupt-message': 'CORRUPT_MESSAGE',
+  'invalid-record': 'INVALID_RECORD',
+  'invalid-timestamp': 'INVALID_TIMESTAMP',
+  'stale-epoch': 'INVALID_PRODUCER_EPOCH',
+  'too-large': 'MESSAGE_TOO_LARGE',
+  'unsupported-compression': 'UNSUPPORTED_COMPRESSION_TYPE',
+} as const satisfies Record<BatchError, ErrorName>
