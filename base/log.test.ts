@@ -7,7 +7,12 @@ function logger(level: LogLevel = 'debug', fields: LogFields = {}) {
     expect(line).not.toContain('\n')
     lines.push(JSON.parse(line) as Record<string, unknown>)
   }
-  const made: Logger = jsonLogger({ clock: { wallMs: () => 0 }, level, write, fields })
+  const made: Logger = jsonLogger({
+    clock: { wallMs: () => 0 },
+    level: { current: level },
+    write,
+    fields,
+  })
   return { logger: made, lines }
 }
 

@@ -46,16 +46,21 @@ function lineOf(entry: LogFields): string {
   }
 }
 
+/** What is logged at least; it may change while loggers are in use. */
+export interface LogLevelSetting {
+  current: LogLevel
+}
+
 /** A logger that hands one JSON line per message to `write`. */
 export function jsonLogger(options: {
   clock: Pick<Clock, 'wallMs'>
-  level: LogLevel
+  level: LogLevelSetting
   write: (line: string) => void
   fields?: LogFields
 }): Logger {
   const base = options.fields ?? {}
   function line(level: LogLevel, message: string, fields: LogFields | undefined): void {
-    if (RANK[level] < RANK[options.level]) return
+    if (RANK[level] < RANK[options.level.current]) return
     const entry: LogFields = {
       time: new Date(options.clock.wallMs()).toISOString(),
       level,

@@ -1,5 +1,5 @@
 import { systemClock } from '../base/clock.ts'
-import { jsonLogger } from '../base/log.ts'
+import { jsonLogger, type LogLevelSetting } from '../base/log.ts'
 import { brokerSettings } from './settings.ts'
 import { Worker } from './worker.ts'
 
@@ -15,7 +15,8 @@ async function main(): Promise<void> {
   const write = (line: string): void => {
     process.stderr.write(`${line}\n`)
   }
-  let logger = jsonLogger({ clock: systemClock, level: 'info', write })
+  const level: LogLevelSetting = { current: 'info' }
+  const logger = jsonLogger({ clock: systemClock, level, write })
   // A broken invariant ends the process; that is safe, because ownership is fenced in the bucket.
   process.on('uncaughtException', (error) => {
     logger.error('the broker ends: an invariant does not hold', { error, stack: error.stack })
@@ -28,15 +29,20 @@ async function main(): Promise<void> {
   })
   try {
     const settings = brokerSettings(process.env)
-    logger = jsonLogger({ clock: systemClock, level: settings.logLevel, write })
-    const worker = new Worker(settings, logger, (reason, error) => {
-      if (reason === 'drained') {
-        logger.info('the broker ends: drained')
-        process.exit(0)
-      }
-      logger.error(`the broker ends: ${reason}`, { error })
-      process.exit(error === undefined ? EXIT_TAKEN_OVER : EXIT_FAULT)
-    })
+    level.current = settings.logLevel
+    const worker = new Worker(
+      settings,
+      logger,
+      (reason, error) => {
+        if (reason === 'drained') {
+          logger.info('the broker ends: drained')
+          process.exit(0)
+        }
+        logger.error(`the broker ends: ${reason}`, { error })
+        process.exit(error === undefined ? EXIT_TAKEN_OVER : EXIT_FAULT)
+      },
+      level,
+    )
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       process.once(signal, () => {
         logger.info('draining', { signal })
@@ -45,7 +51,7 @@ async function main(): Promise<void> {
     }
     const started = await worker.start()
     process.stdout.write(`${JSON.stringify({ event: 'ready', ...started })}\n`)
-    logger.info('serving', started)
+    logger.info('serving', { ...started })
   } catch (error) {
     logger.error('the broker cannot start', { error })
     process.exit(EXIT_FAULT)

@@ -118,7 +118,9 @@ export class Node {
       log,
       wal: this.wal,
       manager: this.partitions,
-      producerExpiryMs: settings.producerExpiryMs,
+      get producerExpiryMs() {
+        return settings.producerExpiryMs
+      },
       objectsBetweenMax: settings.checkpointObjectsMax ?? CHECKPOINT_OBJECTS_MAX,
     })
     this.controller = new Controller({

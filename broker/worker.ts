@@ -1,6 +1,6 @@
 import { BufferPool } from '../base/buffer-pool.ts'
 import { type Clock, systemClock, type Timer } from '../base/clock.ts'
-import type { Logger } from '../base/log.ts'
+import type { Logger, LogLevelSetting } from '../base/log.ts'
 import { type Random, systemRandom } from '../base/random.ts'
 import { instrumented } from '../object-store/instrumented.ts'
 import { openStore } from '../object-store/open.ts'
@@ -17,7 +17,7 @@ import { GroupCoordinator } from './coordinator/group-coordinator.ts'
 import { groupSettings } from './coordinator/group-settings.ts'
 import { FetchSessions } from './handlers/fetch-sessions.ts'
 import { handlers, servedApis } from './handlers/index.ts'
-import { Node, whenServing } from './node.ts'
+import { Node, type NodeSettings, whenServing } from './node.ts'
 import { ProducerIds } from './producer-ids.ts'
 import { allApis, type AnyApi } from './protocol/api-keys.ts'
 import type { Request } from './request.ts'
@@ -45,6 +45,7 @@ export class Worker {
   private readonly pool = new BufferPool(POOL_FREE_BYTES_MAX)
   private readonly config: BrokerConfig
   private readonly served: readonly AnyApi[] = servedApis(allApis)
+  private readonly logLevel: LogLevelSetting
   private readonly onEnded: (reason: string, error?: unknown) => void
   private broker: Broker | null = null
   private server: Server | null = null
@@ -60,11 +61,13 @@ export class Worker {
     settings: BrokerSettings,
     logger: Logger,
     onEnded: (reason: string, error?: unknown) => void,
+    logLevel: LogLevelSetting = { current: settings.logLevel },
   ) {
     this.settings = settings
     this.logger = logger
     this.config = new BrokerConfig(settings.config)
     this.onEnded = onEnded
+    this.logLevel = logLevel
   }
 
   /** Starts everything and resolves once clients are served. Throws what a person must mend. */
@@ -94,22 +97,21 @@ export class Worker {
       },
       rack: settings.rack,
       version: process.env['npm_package_version'] ?? '0',
-      settings: {
-        ...settings.node,
-        producerExpiryMs: this.config.number('producer.id.expiration.ms'),
-      },
+      settings: this.nodeSettings(),
       observer: { walObject: (measured) => this.walObject(measured) },
       onMetadata: (image) => {
         secret = () => image.scalars.secret
       },
       onEnded: (reason, error) => this.ended(reason, error),
     })
+    this.config.follow(node)
     await this.recordProbe(node, isNew)
     this.broker = {
       node,
       clock,
       random,
       logger,
+      logLevel: this.logLevel,
       pool: this.pool,
       config: this.config,
       fetchSessions: new FetchSessions(
@@ -134,6 +136,17 @@ export class Worker {
       nodeId: node.nodeId,
       kafka: `${host}:${kafkaPort}`,
       admin: `${adminHost}:${adminPort}`,
+    }
+  }
+
+  /** Settings that are configs as well are read when they are needed: they change meanwhile. */
+  private nodeSettings(): NodeSettings {
+    const { config } = this
+    return {
+      ...this.settings.node,
+      get producerExpiryMs() {
+        return config.number('producer.id.expiration.ms')
+      },
     }
   }
 
@@ -174,14 +187,16 @@ export class Worker {
   }
 
   private async listen(): Promise<{ kafkaPort: number; adminPort: number }> {
-    const { settings, logger, clock } = this
+    const { settings, logger, clock, config } = this
     this.server = new Server({
       listener: 'plain',
       host: settings.listen.host,
       port: settings.listen.port,
       pool: this.pool,
       frameBytesMax: this.config.number('socket.request.max.bytes'),
-      connectionsMax: this.config.number('max.connections'),
+      get connectionsMax() {
+        return config.number('max.connections')
+      },
       dispatcher: this,
       logger,
       nowMs: () => clock.nowMs(),

@@ -1,4 +1,4 @@
-import type { ImageState } from '../metadata/image.ts'
+import { configKey, type ImageState } from '../metadata/image.ts'
 import { checkpointPrefix, walKey, walPrefix } from '../metadata/keys.ts'
 import type { MetadataLog } from '../metadata/log.ts'
 import type { MetadataRecord } from '../metadata/records.ts'
@@ -31,8 +31,21 @@ export async function forgetNode(
   const fence = walKey(nodeId, sealedEnd)
   await deleteAll(store, walPrefix(nodeId), (key) => key !== fence)
   await log.append((image): MetadataRecord[] =>
-    forgettableNodes(image).includes(nodeId) ? [{ type: 'node-gone', nodeId }] : [],
+    forgettableNodes(image).includes(nodeId)
+      ? [...configsGone(image, nodeId), { type: 'node-gone', nodeId }]
+      : [],
   )
+}
+
+/** What was set of the node alone: its id never comes back. */
+function configsGone(image: ImageState, nodeId: number): MetadataRecord[] {
+  const name = String(nodeId)
+  const prefix = configKey('broker', name, '')
+  return [...image.configs.keys()]
+    .filter((key) => key.startsWith(prefix))
+    .map((key) => {
+      return { type: 'config', scope: 'broker', name, key: key.slice(prefix.length), value: null }
+    })
 }
 
 async function deleteAll(

@@ -24,7 +24,7 @@ export interface NodeAddress {
   readonly internalPort: number
 }
 
-export type ConfigScope = 'topic' | 'broker' | 'group' | 'cluster'
+export type ConfigScope = 'topic' | 'broker' | 'group' | 'client-metrics' | 'cluster'
 
 /**
  * Everything that ever changes in a cluster's metadata. A record states new values, not

@@ -88,12 +88,14 @@ export class SimulatedBroker implements Callee {
       })
       this.node = node
       const config = new BrokerConfig({ 'auto.create.topics.enable': 'false' })
+      config.follow(node)
       const { pool } = this
       this.broker = {
         node,
         clock,
         random,
         logger,
+        logLevel: { current: 'error' },
         config,
         pool,
         groups: new GroupCoordinator({

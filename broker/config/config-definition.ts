@@ -20,6 +20,8 @@ export interface ConfigRule {
   readonly oneOf?: readonly string[]
   /** `partition:broker` pairs, or `*`. */
   readonly throttledReplicas?: true
+  /** `earliest`, `latest`, or `by_duration:` with a duration of ISO 8601. */
+  readonly shareReset?: true
 }
 
 export interface ConfigDefinition {
@@ -39,6 +41,9 @@ const RANGES: Partial<Record<ConfigType, { min: bigint; max: bigint }>> = {
 
 const WHOLE_NUMBER = /^[+-]?[0-9]+$/
 const DECIMAL_NUMBER = /^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$/
+/** Days, hours, minutes and seconds that are not negative, as Java's Duration reads them. */
+const DURATION =
+  /^\+?P(?=\+?[\dT])(\+?\d+D)?(T(?=\+?\d)(\+?\d+H)?(\+?\d+M)?(\+?\d+([.,]\d{0,9})?S)?)?$/i
 const THROTTLED_REPLICA = /^([0-9]+:[0-9]+)?$/
 
 /** The elements of a list's value. */
@@ -87,11 +92,20 @@ function whyNotByRule({ name, type, rule }: ConfigDefinition, value: string): st
   if (oneOf !== undefined && elements.some((element) => !oneOf.includes(element))) {
     return `String must be one of: ${oneOf.join(', ')}`
   }
+  if (rule.shareReset && !isShareReset(value)) {
+    return 'Expected earliest, latest or by_duration:PnDTnHnMn.nS'
+  }
   if (rule.throttledReplicas && value !== '*') {
     if (elements.every((element) => THROTTLED_REPLICA.test(element))) return null
     return `${name} must be '*' or a list like [partitionId]:[brokerId],[partitionId]:[brokerId]`
   }
   return null
+}
+
+function isShareReset(value: string): boolean {
+  const [strategy = '', duration] = value.split(/:(.*)/s)
+  if (duration === undefined) return /^(earliest|latest)$/.test(strategy)
+  return strategy === 'by_duration' && DURATION.test(duration)
 }
 
 /** A value as Kafka would show it, had it read and written it. It must be valid. */

@@ -2,12 +2,12 @@ import { present } from '../../base/assert.ts'
 import type { TopicEntry } from '../../metadata/image.ts'
 import type { BatchRules } from '../protocol/judge-batch.ts'
 import { batchRules, whyNotPacking } from './batch-rules.ts'
-import type { BrokerConfig } from './broker-config.ts'
+import type { BrokerConfig, BrokerConfigSource } from './broker-config.ts'
 import { whyNotValue } from './config-definition.ts'
 import { TOPIC_CONFIGS, type TopicConfigDefinition } from './topic-config-table.ts'
 
-/** Where a value comes from: the topic itself, the broker's explicit configs, or Kafka's default. */
-export type TopicConfigSource = 'topic' | 'broker' | 'default'
+/** Where a value comes from: the topic itself, the broker's configs, or Kafka's default. */
+export type TopicConfigSource = 'topic' | BrokerConfigSource | 'default'
 
 export interface EffectiveValue {
   readonly value: string
@@ -25,7 +25,8 @@ export function effectiveValue(
   for (const { name, factor } of definition.synonyms) {
     const set = config.explicit[name]
     if (set === undefined) continue
-    return { value: factor === 1 ? set : scaled(set, factor), source: 'broker' }
+    const source = config.settings(name)[0]?.source ?? 'broker'
+    return { value: factor === 1 ? set : scaled(set, factor), source }
   }
   return { value: definition.default, source: 'default' }
 }
@@ -81,15 +82,16 @@ function whyNotTogether(get: (name: string) => string): string | null {
 /** The settings of a topic that the hot path needs, resolved once per change of the topic. */
 export type TopicSettings = BatchRules
 
-const resolved = new WeakMap<TopicEntry, TopicSettings>()
+const resolved = new WeakMap<TopicEntry, { settings: TopicSettings; brokerState: object }>()
 
 /** What a topic's configs come to. */
 export function topicSettings(config: BrokerConfig, topic: TopicEntry): TopicSettings {
   const known = resolved.get(topic)
-  if (known !== undefined) return known
+  const brokerState = config.state
+  if (known !== undefined && known.brokerState === brokerState) return known.settings
   const get = (name: string): string => effectiveOf(config, topic.configs, name)
   const settings = batchRules(get)
-  // Topic entries are immutable values: another setting is another entry.
-  resolved.set(topic, settings)
+  // Topic entries are immutable values, and so are a broker's states: another setting, another one.
+  resolved.set(topic, { settings, brokerState })
   return settings
 }

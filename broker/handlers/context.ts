@@ -1,6 +1,6 @@
 import type { BufferPool } from '../../base/buffer-pool.ts'
 import type { Clock } from '../../base/clock.ts'
-import type { Logger } from '../../base/log.ts'
+import type { Logger, LogLevelSetting } from '../../base/log.ts'
 import type { Random } from '../../base/random.ts'
 import type { Image, ImageState, TopicEntry } from '../../metadata/image.ts'
 import type { BrokerConfig } from '../config/broker-config.ts'
@@ -18,6 +18,8 @@ export interface Broker {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  /** What the logger writes at least. */
+  readonly logLevel: LogLevelSetting
   readonly pool: BufferPool
   readonly config: BrokerConfig
   /** How deep batches are looked into; where it is not said, as judge-produce.ts has it. */

@@ -1,43 +1,35 @@
-import type { NodeEntry, TopicEntry } from '../../metadata/image.ts'
-import { documentationOf } from '../config/broker-config.ts'
+import type { NodeEntry } from '../../metadata/image.ts'
+import { dynamicConfigs } from '../config/broker-config.ts'
 import { BROKER_CONFIGS } from '../config/broker-config-table.ts'
-import { type ConfigDefinition, type ConfigType, shownValue } from '../config/config-definition.ts'
-import { effectiveValue } from '../config/topic-config.ts'
-import { TOPIC_CONFIGS, type TopicConfigDefinition } from '../config/topic-config-table.ts'
+import { CLIENT_METRICS_CONFIGS, clientMetricsConfigs } from '../config/client-metrics-config.ts'
+import { groupConfigs } from '../config/group-config.ts'
+import { GROUP_CONFIGS } from '../config/group-config-table.ts'
+import { TOPIC_CONFIGS } from '../config/topic-config-table.ts'
 import type { ErrorName } from '../protocol/error-codes.ts'
 import type {
   DescribeConfigsRequest,
   DescribeConfigsResponse,
 } from '../protocol/messages/describe-configs.ts'
 import { RESOURCE, whyNotThisBroker } from './config-resource.ts'
-import { CONFIG_SOURCE } from './config-source.ts'
 import { answering, type Broker, codeOf, findTopic } from './context.ts'
+import {
+  brokerEntry,
+  clientMetricsEntry,
+  clusterEntry,
+  type Entry,
+  groupEntry,
+  loggerEntry,
+  topicEntry,
+} from './described-config.ts'
+import { ROOT_LOGGER } from './log-levels.ts'
 import { whyNotTopicName } from './topic-creation.ts'
 
-type Result = DescribeConfigsResponse['results'][number]
-type Entry = Result['configs'][number]
-type Synonym = Entry['synonyms'][number]
 type Resource = DescribeConfigsRequest['resources'][number]
-
-/** Kafka's numbers of types of values (DescribeConfigsResponse.ConfigType). */
-const TYPE: Readonly<Record<ConfigType, number>> = {
-  boolean: 1,
-  string: 2,
-  int: 3,
-  short: 4,
-  long: 5,
-  double: 6,
-  list: 7,
-  class: 8,
-  password: 9,
-}
 
 /**
  * DescribeConfigs: v1-4.
  *
- * Differs from Kafka: a broker's configs are those it was started with, and cannot be changed;
- * loggers, client metrics and groups have none. Documentation says what a config does here, and is
- * given for brokers' configs only where they do something.
+ * Differs from Kafka: documentation says what a config does here. There is one logger.
  *
  * v1: KIP-226, sources and synonyms. v3: KIP-569, types and documentation.
  */
@@ -84,82 +76,57 @@ function describe(broker: Broker, { resourceType, resourceName: name }: Resource
       if (message !== null) return { error: 'INVALID_TOPIC_EXCEPTION', message }
       const topic = findTopic(broker.node.image, { name })
       if (topic === undefined) return { error: 'UNKNOWN_TOPIC_OR_PARTITION', message: null }
-      return { configs: [...TOPIC_CONFIGS.values()].map((each) => topicEntry(broker, topic, each)) }
+      return {
+        configs: describeAll(TOPIC_CONFIGS, (each) =>
+          topicEntry(broker.config, topic.configs, each),
+        ),
+      }
     }
     case RESOURCE.broker:
       return describeBroker(broker, name)
     case RESOURCE.brokerLogger: {
       const message = whyNotThisBroker(broker, name)
       if (name === '') return invalid('Broker id must not be empty')
-      return message === null ? { configs: [] } : invalid(message)
+      if (message !== null) return invalid(message)
+      return { configs: [loggerEntry(ROOT_LOGGER, broker.logLevel.current.toUpperCase())] }
     }
-    case RESOURCE.clientMetrics:
+    case RESOURCE.clientMetrics: {
       if (name === '') return invalid('Client metrics subscription name must not be empty')
-      return { configs: [] }
-    case RESOURCE.group:
-      return name === '' ? invalid('Group name must not be empty') : { configs: [] }
+      const own = clientMetricsConfigs(broker.node.image.configs, name)
+      return {
+        configs: describeAll(CLIENT_METRICS_CONFIGS, (each) => clientMetricsEntry(own, each)),
+      }
+    }
+    case RESOURCE.group: {
+      if (name === '') return invalid('Group name must not be empty')
+      const own = groupConfigs(broker.node.image.configs, name)
+      return { configs: describeAll(GROUP_CONFIGS, (each) => groupEntry(broker.config, own, each)) }
+    }
     default:
       return invalid(`Unexpected resource type ${resourceType} for resource ${name}`)
   }
 }
 
-function topicEntry(broker: Broker, topic: TopicEntry, definition: TopicConfigDefinition): Entry {
-  const { value, source } = effectiveValue(broker.config, topic.configs, definition)
-  const shown = shownValue(definition, value)
-  const synonyms: Synonym[] = []
-  if (source === 'topic') {
-    synonyms.push({ name: definition.name, value: shown, source: CONFIG_SOURCE.topic })
-  }
-  // Only what stands behind the most specific synonym is told of, as in Kafka.
-  const [closest] = definition.synonyms
-  const behind = closest === undefined ? undefined : BROKER_CONFIGS.get(closest.name)
-  if (behind !== undefined) synonyms.push(...layers(broker.config.explicit, behind))
-  return entryOf(definition, shown, {
-    source: synonyms[0]?.source ?? CONFIG_SOURCE[source],
-    readOnly: false,
-    synonyms,
-    documentation: definition.documentation,
-  })
-}
-
-/** What a broker's config was set to, and what it would be otherwise. */
-function layers(
-  explicit: Readonly<Record<string, string>>,
-  definition: ConfigDefinition,
-): Synonym[] {
-  const { name } = definition
-  const isSensitive = definition.type === 'password'
-  const found: Synonym[] = []
-  const add = (value: string | null | undefined, source: number): void => {
-    if (value == null) return
-    found.push({ name, value: isSensitive ? null : shownValue(definition, value), source })
-  }
-  add(explicit[name], CONFIG_SOURCE.broker)
-  add(definition.default, CONFIG_SOURCE.default)
-  return found
+function describeAll<D>(
+  definitions: ReadonlyMap<string, D>,
+  entryOf: (definition: D) => Entry,
+): Entry[] {
+  return [...definitions.values()].map(entryOf)
 }
 
 function describeBroker(broker: Broker, name: string): Described {
-  // Without a name the defaults of the whole cluster are meant, of which there are none yet.
-  if (name === '') return { configs: [] }
+  const { node } = broker
+  // Without a name what is set of the whole cluster is meant.
+  if (name === '') {
+    const set = Object.entries(dynamicConfigs(node.image.configs, ''))
+    return { configs: set.map(([each, value]) => clusterEntry(each, value)) }
+  }
   const message = whyNotThisBroker(broker, name)
   if (message !== null) return invalid(message)
-  const { node, config } = broker
   const self = node.image.nodes.get(node.nodeId)
-  const explicit = { ...config.explicit, ...(self === undefined ? {} : ownValues(self)) }
-  const configs: Entry[] = []
-  for (const definition of BROKER_CONFIGS.values()) {
-    const synonyms = layers(explicit, definition)
-    configs.push(
-      entryOf(definition, synonyms[0]?.value ?? null, {
-        source: synonyms[0]?.source ?? CONFIG_SOURCE.default,
-        readOnly: true,
-        synonyms,
-        documentation: documentationOf(definition.name),
-      }),
-    )
-  }
-  return { configs }
+  const config = broker.config.startedWith(self === undefined ? {} : ownValues(self))
+  const names = new Set([...BROKER_CONFIGS.keys(), ...config.names()])
+  return { configs: [...names].map((each) => brokerEntry(config, each)) }
 }
 
 /** Configs that follow from how the broker was started, under the names that tools look for. */
@@ -172,23 +139,5 @@ function ownValues({ nodeId, address, rack }: NodeEntry): Record<string, string>
     'advertised.listeners': listener,
     listeners: listener,
     ...(rack !== null && { 'broker.rack': rack }),
-  }
-}
-
-function entryOf(
-  { name, type }: ConfigDefinition,
-  value: string | null,
-  more: { source: number; readOnly: boolean; synonyms: readonly Synonym[]; documentation: string },
-): Entry {
-  const { source, readOnly, synonyms, documentation } = more
-  return {
-    name,
-    value,
-    readOnly,
-    configSource: source,
-    isSensitive: type === 'password',
-    synonyms,
-    configType: TYPE[type],
-    documentation,
   }
 }

@@ -1,5 +1,6 @@
 import type { AnyApi } from '../protocol/api-keys.ts'
 import { apis } from '../protocol/api-keys.ts'
+import { handleAlterConfigs } from './alter-configs.ts'
 import { handleAlterPartitionReassignments } from './alter-partition-reassignments.ts'
 import { handleApiVersions } from './api-versions.ts'
 import type { Handler } from './context.ts'
@@ -46,6 +47,7 @@ export const handlers: ReadonlyMap<number, Handler> = new Map<number, Handler>([
   [apis.offsetForLeaderEpoch.key, handleOffsetForLeaderEpoch],
   [apis.describeConfigs.key, handleDescribeConfigs],
   [apis.describeLogDirs.key, handleDescribeLogDirs],
+  [apis.alterConfigs.key, handleAlterConfigs],
   [apis.incrementalAlterConfigs.key, handleIncrementalAlterConfigs],
   [apis.alterPartitionReassignments.key, handleAlterPartitionReassignments],
   [apis.listPartitionReassignments.key, handleListPartitionReassignments],

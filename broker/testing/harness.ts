@@ -58,6 +58,7 @@ export class TestCluster {
   ): Promise<TestBroker> {
     const port = 10_000 + this.seed
     const random = seededRandom(this.seed++)
+    const brokerConfig = new BrokerConfig(config)
     const node = await Node.start({
       store: this.store,
       clock: systemClock,
@@ -72,7 +73,7 @@ export class TestCluster {
       onEnded: () => {},
     })
     this.nodes.set(node.nodeId, node)
-    const brokerConfig = new BrokerConfig(config)
+    brokerConfig.follow(node)
     const parts = {
       node,
       clock: systemClock,
@@ -82,6 +83,7 @@ export class TestCluster {
     }
     const broker = new TestBroker({
       ...parts,
+      logLevel: { current: 'info' },
       config: brokerConfig,
       groups: new GroupCoordinator({ ...parts, settings: groupSettings(brokerConfig) }),
       fetchSessions: new FetchSessions(random, 100),
