@@ -152,7 +152,12 @@ function setTimes(buffer: Buffer, position: number, bits: number, latest: number
 }
 
 /** The codec and length of the batch's records, in place. The CRC is then to be set. */
-export function setPacked(buffer: Buffer, position: number, codec: number, sizeBytes: number): void {
+export function setPacked(
+  buffer: Buffer,
+  position: number,
+  codec: number,
+  sizeBytes: number,
+): void {
   const bits = (attributes(buffer, position) & KNOWN_BITS & ~COMPRESSION_MASK) | codec
   buffer.writeInt16BE(bits, position + ATTRIBUTES_POSITION)
   buffer.writeInt32BE(sizeBytes - BATCH_LENGTH_END, position + LENGTH_POSITION)

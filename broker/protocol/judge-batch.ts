@@ -146,10 +146,18 @@ export async function judgeRecords(
   if (checked.isDense && packing.codec === codec) {
     return accepted(bytes, info, checked.maxTimestamp, rules, options)
   }
-  // Some old clients number the records of a batch wrongly; Kafka does not refuse them either.
+  // Kafka too puts wrong offsets right where it packs anew; elsewhere it fails at them, or, with
+  // records that are not compressed, leaves them for consumers to stumble over.
   const dense = checked.isDense ? plain : withDenseOffsets(plain, recordsCount)
   const anew = await compress(packing, dense)
-  return rebuilt(bytes, { ...info, codec: packing.codec }, checked.maxTimestamp, rules, options, anew)
+  return rebuilt(
+    bytes,
+    { ...info, codec: packing.codec },
+    checked.maxTimestamp,
+    rules,
+    options,
+    anew,
+  )
 }
 
 /** Whether the records decide: they are asked for, or the header is not what a client would send. */
@@ -206,7 +214,14 @@ function accepted(
     setCreateTime(bytes, 0, latest)
   }
   const isRebuilt = false
-  return { verdict: 'accepted', bytes, isRebuilt, info, maxTimestamp, attributes: attributes(bytes) }
+  return {
+    verdict: 'accepted',
+    bytes,
+    isRebuilt,
+    info,
+    maxTimestamp,
+    attributes: attributes(bytes),
+  }
 }
 
 /** The batch with other records, which stand for the same. */

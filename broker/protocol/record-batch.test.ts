@@ -140,10 +140,18 @@ describe('validating', () => {
       patched((batch) => batch.writeInt16BE(0x10, 21)),
       'invalid-record',
     ],
-    ['a far timestamp', patched((batch) => batch.writeInt32BE(0x7fffffff, 35)), 'invalid-timestamp'],
+    [
+      'a far timestamp',
+      patched((batch) => batch.writeInt32BE(0x7fffffff, 35)),
+      'invalid-timestamp',
+    ],
     ['another base offset', patched((batch) => batch.writeInt8(1, 7)), 'invalid-record'],
     ['a producer without an epoch', sample({ producerId: 7, baseSequence: 0 }), 'stale-epoch'],
-    ['a producer without a sequence', sample({ producerId: 7, producerEpoch: 0 }), 'invalid-record'],
+    [
+      'a producer without a sequence',
+      sample({ producerId: 7, producerEpoch: 0 }),
+      'invalid-record',
+    ],
     [
       'more records than bytes',
       patched((batch) => {

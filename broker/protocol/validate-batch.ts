@@ -89,16 +89,21 @@ export function validateBatch(
   if (records === null) return refusedBatch('invalid-record', 'no record batch')
   const framing = checkFraming(records)
   if (framing !== null) return framing
-  const info = infoOf(records)
-  const { codec, sizeBytes } = info
+  const codec = attributes(records) & COMPRESSION_MASK
   if (codec === compressionCodec.zstd && !zstdAllowed) {
     return refusedBatch('unsupported-compression', 'zstd needs version 7 of this request or later')
   }
+  const sizeBytes = batchBytes(records)
+  const behind = sizeBytes === records.length ? null : checkBehind(records, sizeBytes)
+  if (behind !== null) return behind
   if (baseOffset(records) !== 0) {
     return refusedBatch('invalid-record', 'the offsets of a batch do not begin with 0')
   }
   if (sizeBytes > messageBytesMax) {
     return refusedBatch('too-large', `the topic allows batches of ${messageBytesMax} bytes`)
+  }
+  if (sizeBytes < BATCH_HEADER_BYTES) {
+    return refusedBatch('corrupt-message', 'a batch is shorter than its header')
   }
   if (computeCrc(records) !== crc(records)) {
     return refusedBatch('corrupt-message', 'the CRC of a batch is wrong')
@@ -106,10 +111,11 @@ export function validateBatch(
   if (codec > compressionCodec.zstd) {
     return refusedBatch('unsupported-compression', `there is no compression codec ${codec}`)
   }
+  const info = infoOf(records)
   return checkContent(info, lastOffsetDelta(records)) ?? { error: null, reason: null, batch: info }
 }
 
-/** Exactly one whole batch of the format that is supported. */
+/** At the beginning there is a whole batch of the format that is supported. */
 function checkFraming(records: Buffer): RefusedBatch | null {
   const fault = garbageAt(records, 0)
   if (fault !== null) return fault
@@ -117,14 +123,14 @@ function checkFraming(records: Buffer): RefusedBatch | null {
   if (magic(records) !== BATCH_MAGIC) {
     return refusedBatch('invalid-record', 'only record batches of magic 2 are supported')
   }
-  const sizeBytes = batchBytes(records)
-  if (sizeBytes < BATCH_HEADER_BYTES) {
-    return refusedBatch('corrupt-message', 'a batch is shorter than its header')
-  }
-  if (sizeBytes === records.length) return null
-  const behind = garbageAt(records, sizeBytes)
-  if (behind !== null) return behind
-  return isWholeAt(records, sizeBytes)
+  return null
+}
+
+/** Behind the batch there is no other one, but for the beginning of one. */
+function checkBehind(records: Buffer, position: number): RefusedBatch | null {
+  const fault = garbageAt(records, position)
+  if (fault !== null) return fault
+  return isWholeAt(records, position)
     ? refusedBatch('invalid-record', 'there is more than one batch')
     : null
 }

@@ -10,12 +10,14 @@ const OUTPUT_BYTES_MAX = 64 * 1024 * 1024
 export const FETCH_MS_MAX = 300_000
 
 /**
- * Runs a Java source file against all of Kafka's classes, and returns what it prints. Unlike
- * protocol/kafka-reference.ts it has the broker's classes and the compression libraries too.
+ * Runs a Java source file against all of Kafka's classes, with `input` as its standard input, and
+ * returns what it prints. Unlike protocol/kafka-reference.ts it has the broker's classes and the
+ * compression libraries too.
  */
-export async function runJavaWithKafka(sourcePath: string): Promise<string> {
+export async function runJavaWithKafka(sourcePath: string, input = ''): Promise<string> {
   const classPath = (await run(SCRIPT, [])).stdout.trim()
   const flags = ['-Xmx512m', '-XX:TieredStopAtLevel=1', '-cp', classPath, sourcePath]
-  const { stdout } = await run('java', flags, { maxBuffer: OUTPUT_BYTES_MAX })
-  return stdout
+  const child = run('java', flags, { maxBuffer: OUTPUT_BYTES_MAX })
+  child.child.stdin?.end(input)
+  return (await child).stdout
 }
