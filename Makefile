@@ -63,6 +63,10 @@ bench: $(INSTALLED) ## Measure speed side by side with peers
 	@$(call needs,bench/main.ts)
 	@exec $(NODE) bench/main.ts $(ARGS)
 
+.PHONY: compat
+compat: $(INSTALLED) ## Run real clients against real brokers, and write docs/compatibility.md
+	@exec $(NODE) compat/main.ts $(ARGS)
+
 .PHONY: install
 install: $(INSTALLED) ## Install what package-lock.json lists (all other targets do it first)
 

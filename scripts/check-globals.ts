@@ -48,7 +48,7 @@ const MODULES: ReadonlyMap<string, string> = new Map([
 
 /** Real time is for the one folder that wraps it, and for what is no part of production. */
 function mayUseRealTime(path: string): boolean {
-  return isTestPath(path) || /^(base|bench|e2e|scripts|operator\/local)\//.test(path)
+  return isTestPath(path) || /^(base|bench|e2e|compat|scripts|operator\/local)\//.test(path)
 }
 
 function nameOf(node: unknown): string | undefined {

@@ -1,0 +1,212 @@
+"""A session of confluent-kafka, which is librdkafka."""
+
+import time
+
+import confluent_kafka
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicCollection
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin import NewPartitions, NewTopic, OffsetSpec, ResourceType
+
+from session import (
+    EVENTUALLY_SECONDS_MAX,
+    Pace,
+    check,
+    finish_asked,
+    key_of,
+    report,
+    settings,
+    value_of,
+    words_of,
+)
+
+TOPIC = settings.get("topic", "")
+
+
+def configuration(**more):
+    base = {"bootstrap.servers": settings["bootstrap"]}
+    if "caFile" in settings:
+        base["security.protocol"] = "ssl"
+        base["ssl.ca.location"] = settings["caFile"]
+    return {**base, **{name.replace("_", "."): value for name, value in more.items()}}
+
+
+def produce():
+    more = {}
+    if settings.get("idempotent"):
+        more["enable_idempotence"] = True
+    if settings.get("codec", "none") != "none":
+        more["compression_type"] = settings["codec"]
+    producer = Producer(configuration(**more))
+
+    def delivered(error, message):
+        value = message.value().decode()
+        if error is None:
+            report("acked", value=value, partition=message.partition(), offset=message.offset())
+        else:
+            report("failed", what=value, message=str(error))
+
+    pace = Pace()
+    index = 0
+    report("ready")
+    while True:
+        for _ in range(pace.due()):
+            producer.produce(TOPIC, key=key_of(index), value=value_of(index), on_delivery=delivered)
+            index += 1
+        if pace.finished:
+            break
+        producer.poll(0.02)
+    left = producer.flush(180)
+    if left > 0:
+        report("failed", what="flush", message=f"{left} records are left")
+
+
+def consume():
+    more = {"group_id": settings["groupId"], "auto_offset_reset": "earliest"}
+    if "instanceId" in settings:
+        more["group_instance_id"] = settings["instanceId"]
+    consumer = Consumer(configuration(**more))
+
+    def assigned(_, partitions):
+        report("assigned", partitions=[each.partition for each in partitions])
+
+    def revoked(_, partitions):
+        report("revoked", partitions=[each.partition for each in partitions])
+
+    consumer.subscribe([TOPIC], on_assign=assigned, on_revoke=revoked, on_lost=revoked)
+    report("ready")
+    while not finish_asked():
+        take(consumer.poll(0.1))
+    consumer.close()
+
+
+def take(message):
+    if message is None:
+        return 0
+    if message.error() is not None:
+        report("failed", what="poll", message=str(message.error()))
+        return 0
+    report(
+        "record",
+        partition=message.partition(),
+        offset=message.offset(),
+        value=message.value().decode(),
+    )
+    return 1
+
+
+def seek():
+    consumer = Consumer(configuration(group_id="nobody", enable_auto_commit=False))
+    partitions = consumer.list_topics(TOPIC, timeout=30).topics[TOPIC].partitions
+    wanted = [TopicPartition(TOPIC, each, settings["timeMs"]) for each in partitions]
+    consumer.assign(consumer.offsets_for_times(wanted, timeout=30))
+    report("ready")
+    left = settings["count"]
+    while left > 0:
+        left -= take(consumer.poll(0.1))
+    consumer.close()
+
+
+def result_of(futures):
+    """Of the only key."""
+    (future,) = futures.values()
+    return future.result(timeout=30)
+
+
+def admin_steps(admin):
+    topic, group = TOPIC, settings["groupId"]
+    resource = ConfigResource(ResourceType.TOPIC, topic)
+
+    def described():
+        found = result_of(admin.describe_topics(TopicCollection([topic])))
+        check(len(found.partitions) == 3, "partitions are missing")
+
+    def altered():
+        entry = ConfigEntry("retention.ms", "7654321", incremental_operation=AlterConfigOpType.SET)
+        wanted = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+        result_of(admin.incremental_alter_configs([wanted]))
+
+    def configs():
+        found = result_of(admin.describe_configs([resource]))
+        check(found["retention.ms"].value == "7654321", "retention.ms is not what was set")
+
+    def grown():
+        count = len(admin.list_topics(topic, timeout=30).topics[topic].partitions)
+        check(count == 4, f"{count} partitions")
+
+    def offsets():
+        spec = {TopicPartition(topic, 0): OffsetSpec.latest()}
+        check(result_of(admin.list_offsets(spec)).offset == 0, "the end is not 0")
+
+    def records():
+        result_of(admin.delete_records([TopicPartition(topic, 0, 0)]))
+
+    def group_offsets_set():
+        request = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 1, 0)])
+        result_of(admin.alter_consumer_group_offsets([request]))
+
+    def group_offsets():
+        found = result_of(admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)]))
+        check([each.offset for each in found.topic_partitions] == [0], "the offset is not there")
+
+    def groups():
+        found = admin.list_consumer_groups().result(timeout=30)
+        check(group in [each.group_id for each in found.valid], "the group is missing")
+
+    def cluster():
+        check(len(admin.describe_cluster().result(timeout=30).nodes) > 0, "no nodes")
+
+    def listed():
+        check(topic in admin.list_topics(timeout=30).topics, "the topic is missing")
+
+    def gone():
+        check(topic not in admin.list_topics(timeout=30).topics, "the topic is there still")
+
+    return [
+        ("describe cluster", cluster),
+        ("create topic", lambda: result_of(admin.create_topics([NewTopic(topic, 3, 1)]))),
+        ("list topics", listed),
+        ("describe topic", described),
+        ("alter configs", altered),
+        ("describe configs", configs),
+        ("create partitions", lambda: result_of(admin.create_partitions([NewPartitions(topic, 4)]))),
+        ("see new partitions", grown),
+        ("list offsets", offsets),
+        ("delete records", records),
+        ("alter group offsets", group_offsets_set),
+        ("list group offsets", group_offsets),
+        ("list groups", groups),
+        ("describe group", lambda: result_of(admin.describe_consumer_groups([group]))),
+        ("delete group", lambda: result_of(admin.delete_consumer_groups([group]))),
+        ("delete topic", lambda: result_of(admin.delete_topics([topic]))),
+        ("see it gone", gone),
+    ]
+
+
+def administer():
+    report("ready")
+    for name, action in admin_steps(AdminClient(configuration())):
+        end = time.monotonic() + EVENTUALLY_SECONDS_MAX
+        while True:
+            try:
+                action()
+                report("step", name=name, outcome="passed")
+                break
+            except Exception as error:  # whatever the client raises is the finding
+                # What one broker did, the others hear of a little later, as in Kafka.
+                if time.monotonic() > end:
+                    report("step", name=name, outcome="failed", message=words_of(error))
+                    break
+                time.sleep(0.2)
+
+
+library = f"{confluent_kafka.__version__} (librdkafka {confluent_kafka.libversion()[0]})"
+ROLES = {
+    "version": lambda: report("version", version=library),
+    "produce": produce,
+    "consume": consume,
+    "seek": seek,
+    "admin": administer,
+}
+ROLES[settings["role"]]()
+report("done")

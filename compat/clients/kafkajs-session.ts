@@ -1,0 +1,184 @@
+import { readFileSync } from 'node:fs'
+import kafkajs, { type Admin, type Consumer } from 'kafkajs'
+import {
+  check,
+  fail,
+  finishing,
+  play,
+  report,
+  sendAsAsked,
+  settings,
+  takeSteps,
+  topic,
+  versionOfPackage,
+} from './node-session.ts'
+
+// Not all of them are found as named exports.
+const { CompressionTypes, ConfigResourceTypes, Kafka, logLevel, Partitioners } = kafkajs
+
+/** A session of kafkajs. */
+const kafka = new Kafka({
+  brokers: settings.bootstrap.split(','),
+  // Its log goes to standard output by default, which is taken.
+  logLevel: logLevel.INFO,
+  logCreator: () => (entry) => {
+    process.stderr.write(`${entry.label} ${entry.namespace} ${JSON.stringify(entry.log)}\n`)
+  },
+  ...(settings.caFile === undefined ? {} : { ssl: { ca: [readFileSync(settings.caFile)] } }),
+})
+
+async function produce(): Promise<void> {
+  const producer = kafka.producer({
+    createPartitioner: Partitioners.DefaultPartitioner,
+    ...(settings.idempotent ? { idempotent: true, maxInFlightRequests: 1 } : {}),
+  })
+  await producer.connect()
+  const compression = settings.codec === 'gzip' ? CompressionTypes.GZIP : CompressionTypes.None
+  await sendAsAsked(async (records) => {
+    const answers = await producer.send({ topic, messages: [...records], compression })
+    check(
+      answers.every(({ errorCode }) => errorCode === 0),
+      JSON.stringify(answers),
+    )
+  })
+  await producer.disconnect()
+}
+
+/** Tells of assignments, records, and of what an application would take for the end. */
+async function read(consumer: Consumer, onRecord: () => void = () => {}): Promise<void> {
+  let assigned: readonly number[] = []
+  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+    report({ event: 'revoked', partitions: assigned })
+    assigned = payload.memberAssignment[topic] ?? []
+    report({ event: 'assigned', partitions: assigned })
+  })
+  consumer.on(consumer.events.CRASH, ({ payload }) => {
+    // With `restart` it begins anew by itself, and says so in its log only.
+    if (!payload.restart) fail('consumer', payload.error)
+  })
+  await consumer.connect()
+  await consumer.subscribe({ topic, fromBeginning: true })
+  await consumer.run({
+    eachMessage: async ({ partition, message }) => {
+      const value = message.value?.toString() ?? ''
+      report({ event: 'record', partition, offset: Number(message.offset), value })
+      onRecord()
+    },
+  })
+}
+
+async function consume(): Promise<void> {
+  const consumer = kafka.consumer({ groupId: settings.groupId ?? '' })
+  await read(consumer)
+  report({ event: 'ready' })
+  await finishing
+  await consumer.disconnect()
+}
+
+async function seek(): Promise<void> {
+  const admin = kafka.admin()
+  await admin.connect()
+  const found = await admin.fetchTopicOffsetsByTimestamp(topic, settings.timeMs)
+  await admin.disconnect()
+  const consumer = kafka.consumer({ groupId: settings.groupId ?? '' })
+  let left = settings.count ?? 0
+  await new Promise<void>((resolve, reject) => {
+    const onRecord = (): void => {
+      if (--left === 0) resolve()
+    }
+    read(consumer, onRecord).then(() => {
+      for (const { partition, offset } of found) consumer.seek({ topic, partition, offset })
+      report({ event: 'ready' })
+    }, reject)
+  })
+  await consumer.disconnect()
+}
+
+function adminSteps(admin: Admin): [string, () => Promise<unknown>][] {
+  const groupId = settings.groupId ?? ''
+  const resource = { type: ConfigResourceTypes.TOPIC, name: topic }
+  const partitionCount = async (): Promise<number> => {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
+    return topics[0]?.partitions.length ?? 0
+  }
+  const configEntries = [{ name: 'retention.ms', value: '7654321' }]
+  return [
+    ['describe cluster', async () => check((await admin.describeCluster()).brokers.length > 0, '')],
+    ['create topic', () => admin.createTopics({ topics: [{ topic, numPartitions: 3 }] })],
+    ['list topics', async () => check((await admin.listTopics()).includes(topic), 'missing')],
+    ['describe topic', async () => check((await partitionCount()) === 3, 'partitions missing')],
+    [
+      'alter configs',
+      () =>
+        admin.alterConfigs({ validateOnly: false, resources: [{ ...resource, configEntries }] }),
+    ],
+    [
+      'describe configs',
+      async () => {
+        const answer = await admin.describeConfigs({
+          resources: [resource],
+          includeSynonyms: false,
+        })
+        const entries = answer.resources[0]?.configEntries ?? []
+        const entry = entries.find(({ configName }) => configName === 'retention.ms')
+        check(entry?.configValue === '7654321', `retention.ms is ${entry?.configValue}`)
+      },
+    ],
+    ['create partitions', () => admin.createPartitions({ topicPartitions: [{ topic, count: 4 }] })],
+    ['see new partitions', async () => check((await partitionCount()) === 4, 'not 4 partitions')],
+    [
+      'list offsets',
+      async () => check((await admin.fetchTopicOffsets(topic)).length === 4, 'not 4 offsets'),
+    ],
+    [
+      'delete records',
+      () => admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '0' }] }),
+    ],
+    [
+      'alter group offsets',
+      () => admin.setOffsets({ groupId, topic, partitions: [{ partition: 1, offset: '0' }] }),
+    ],
+    [
+      'list group offsets',
+      async () => {
+        const [found] = await admin.fetchOffsets({ groupId, topics: [topic] })
+        const offset = found?.partitions.find(({ partition }) => partition === 1)?.offset
+        check(offset === '0', `the offset is ${offset}`)
+      },
+    ],
+    [
+      'list groups',
+      async () => {
+        const { groups } = await admin.listGroups()
+        check(
+          groups.some((each) => each.groupId === groupId),
+          'the group is missing',
+        )
+      },
+    ],
+    ['describe group', () => admin.describeGroups([groupId])],
+    [
+      'list reassignments',
+      async () => {
+        const { topics } = await admin.listPartitionReassignments({})
+        check(topics.length === 0, 'there are some')
+      },
+    ],
+    ['delete group', () => admin.deleteGroups([groupId])],
+    ['delete topic', () => admin.deleteTopics({ topics: [topic] })],
+    ['see it gone', async () => check(!(await admin.listTopics()).includes(topic), 'still there')],
+  ]
+}
+
+async function administer(): Promise<void> {
+  const admin = kafka.admin()
+  await admin.connect()
+  await takeSteps(adminSteps(admin))
+  await admin.disconnect()
+}
+
+async function version(): Promise<void> {
+  report({ event: 'version', version: versionOfPackage('kafkajs') })
+}
+
+await play({ version, produce, consume, seek, admin: administer })

@@ -1,0 +1,211 @@
+import { readFileSync } from 'node:fs'
+import {
+  Admin,
+  ConfigResourceTypes,
+  Consumer,
+  IncrementalAlterConfigOperationTypes,
+  ListOffsetTimestamps,
+  type Message,
+  Producer,
+  stringDeserializers,
+  stringSerializers,
+} from '@platformatic/kafka'
+import {
+  check,
+  fail,
+  finishing,
+  play,
+  report,
+  sendAsAsked,
+  settings,
+  takeSteps,
+  topic,
+  versionOfPackage,
+} from './node-session.ts'
+
+/** A session of platformatic's client. */
+const base = {
+  clientId: 'compat',
+  bootstrapBrokers: settings.bootstrap.split(','),
+  ...(settings.caFile === undefined ? {} : { tls: { ca: readFileSync(settings.caFile) } }),
+}
+
+async function produce(): Promise<void> {
+  const producer = new Producer({
+    ...base,
+    serializers: stringSerializers,
+    ...(settings.idempotent ? { idempotent: true } : {}),
+    ...(settings.codec === undefined ? {} : { compression: settings.codec }),
+  })
+  await sendAsAsked(async (records) => {
+    await producer.send({ messages: records.map((record) => ({ topic, ...record })) })
+  })
+  await producer.close()
+}
+
+function tell(message: Message<string, string, string, string>): void {
+  const { partition, offset, value } = message
+  report({ event: 'record', partition, offset: Number(offset), value })
+}
+
+function newConsumer(): Consumer<string, string, string, string> {
+  return new Consumer({
+    ...base,
+    groupId: settings.groupId ?? '',
+    deserializers: stringDeserializers,
+    ...(settings.instanceId === undefined ? {} : { groupInstanceId: settings.instanceId }),
+  })
+}
+
+async function consume(): Promise<void> {
+  const consumer = newConsumer()
+  let assigned: readonly number[] = []
+  consumer.on('consumer:group:join', ({ assignments }) => {
+    report({ event: 'revoked', partitions: assigned })
+    assigned = (assignments ?? []).flatMap((each) => (each.topic === topic ? each.partitions : []))
+    report({ event: 'assigned', partitions: assigned })
+  })
+  // What its documentation shows: where the group stopped, and from the beginning the first time.
+  const stream = await consumer.consume({
+    topics: [topic],
+    mode: 'committed',
+    fallbackMode: 'earliest',
+  })
+  stream.on('data', tell)
+  stream.on('error', (error) => fail('stream', error))
+  report({ event: 'ready' })
+  await finishing
+  await stream.close()
+  await consumer.close()
+}
+
+async function seek(): Promise<void> {
+  const consumer = newConsumer()
+  const timestamp = BigInt(settings.timeMs ?? 0)
+  const found = (await consumer.listOffsets({ topics: [topic], timestamp })).get(topic) ?? []
+  const ends = (await consumer.listOffsets({ topics: [topic] })).get(topic) ?? []
+  const offsets = found.map((offset, partition) => {
+    // -1: nothing is that new.
+    return { topic, partition, offset: offset < 0n ? (ends[partition] ?? 0n) : offset }
+  })
+  const stream = await consumer.consume({ topics: [topic], mode: 'manual', offsets })
+  report({ event: 'ready' })
+  let left = settings.count ?? 0
+  for await (const message of stream) {
+    tell(message)
+    if (--left === 0) break
+  }
+  await consumer.close(true)
+}
+
+type Step = [string, () => Promise<unknown>]
+
+function groupSteps(admin: Admin): Step[] {
+  const groupId = settings.groupId ?? ''
+  return [
+    [
+      'alter group offsets',
+      () =>
+        admin.alterConsumerGroupOffsets({
+          groupId,
+          topics: [{ name: topic, partitionOffsets: [{ partition: 1, offset: 0n }] }],
+        }),
+    ],
+    [
+      'list group offsets',
+      async () => {
+        const [group] = await admin.listConsumerGroupOffsets({ groups: [groupId] })
+        const offset = group?.topics[0]?.partitions[0]?.committedOffset
+        check(offset === 0n, `the offset is ${offset}`)
+      },
+    ],
+    ['list groups', async () => check((await admin.listGroups()).has(groupId), 'missing')],
+    ['describe group', () => admin.describeGroups({ groups: [groupId] })],
+    [
+      'delete group offsets',
+      () =>
+        admin.deleteConsumerGroupOffsets({
+          groupId,
+          topics: [{ name: topic, partitionIndexes: [1] }],
+        }),
+    ],
+    // Without offsets and members a group is gone by itself, as in Kafka; with one it is there.
+    [
+      'make the group again',
+      () =>
+        admin.alterConsumerGroupOffsets({
+          groupId,
+          topics: [{ name: topic, partitionOffsets: [{ partition: 0, offset: 0n }] }],
+        }),
+    ],
+    ['delete group', () => admin.deleteGroups({ groups: [groupId] })],
+  ]
+}
+
+function adminSteps(admin: Admin): Step[] {
+  const resource = { resourceType: ConfigResourceTypes.TOPIC, resourceName: topic }
+  const partitionCount = async (): Promise<number> => {
+    const { topics } = await admin.metadata({ topics: [topic], forceUpdate: true })
+    return topics.get(topic)?.partitionsCount ?? 0
+  }
+  const set = {
+    name: 'retention.ms',
+    configOperation: IncrementalAlterConfigOperationTypes.SET,
+    value: '7654321',
+  }
+  return [
+    ['describe cluster', async () => check((await admin.metadata({})).brokers.size > 0, 'nobody')],
+    ['create topic', () => admin.createTopics({ topics: [topic], partitions: 3, replicas: 1 })],
+    ['list topics', async () => check((await admin.listTopics()).includes(topic), 'missing')],
+    ['describe topic', async () => check((await partitionCount()) === 3, 'partitions missing')],
+    [
+      'alter configs',
+      () => admin.incrementalAlterConfigs({ resources: [{ ...resource, configs: [set] }] }),
+    ],
+    [
+      'describe configs',
+      async () => {
+        const [found] = await admin.describeConfigs({ resources: [resource] })
+        const value = found?.configs.find(({ name }) => name === 'retention.ms')?.value
+        check(value === '7654321', `retention.ms is ${value}`)
+      },
+    ],
+    ['create partitions', () => admin.createPartitions({ topics: [{ name: topic, count: 4 }] })],
+    ['see new partitions', async () => check((await partitionCount()) === 4, 'not 4 partitions')],
+    [
+      'list offsets',
+      async () => {
+        const timestamp = ListOffsetTimestamps.LATEST
+        const partitions = [{ partitionIndex: 0, timestamp }]
+        const [found] = await admin.listOffsets({ topics: [{ name: topic, partitions }] })
+        check(found?.partitions[0]?.offset === 0n, 'the end is not 0')
+      },
+    ],
+    [
+      'delete records',
+      () =>
+        admin.deleteRecords({
+          topics: [{ name: topic, partitions: [{ partition: 0, offset: 0n }] }],
+        }),
+    ],
+    [
+      'describe log dirs',
+      () => admin.describeLogDirs({ topics: [{ name: topic, partitions: [0] }] }),
+    ],
+    ...groupSteps(admin),
+    ['delete topic', () => admin.deleteTopics({ topics: [topic] })],
+    ['see it gone', async () => check(!(await admin.listTopics()).includes(topic), 'still there')],
+  ]
+}
+
+async function administer(): Promise<void> {
+  const admin = new Admin(base)
+  await takeSteps(adminSteps(admin))
+  await admin.close()
+}
+
+async function version(): Promise<void> {
+  report({ event: 'version', version: versionOfPackage('@platformatic/kafka') })
+}
+
+await play({ version, produce, consume, seek, admin: administer })

@@ -1,0 +1,115 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { finished, spawnGuarded } from '../../e2e/lib/child.ts'
+import type { Command } from './session.ts'
+import type { Codec } from './session-protocol.ts'
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const CLIENTS = join(ROOT, 'compat/clients')
+const CACHE = join(ROOT, '.cache/compat')
+
+/** A client under test: how a session of it is started, and what it cannot do by itself. */
+export interface Client {
+  readonly name: string
+  readonly command: () => Promise<Command>
+  /** The codecs that it brings along. */
+  readonly codecs: readonly Codec[]
+  /** By the name of a scenario: what keeps the client from it, whatever the broker does. */
+  readonly cannot: Readonly<Record<string, string>>
+  /** Settings of the sessions that are not the client's defaults, beside addresses, and why. */
+  readonly settings: readonly string[]
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | null = null
+  return () => {
+    made ??= make()
+    return made
+  }
+}
+
+async function run(program: string, args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await finished(spawnGuarded(program, args))
+  if (code !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${code}: ${stderr}`)
+  return stdout.trim()
+}
+
+function nodeCommand(file: string): () => Promise<Command> {
+  return async () => ({ program: process.execPath, args: [join(CLIENTS, file)] })
+}
+
+/** Brings the Python clients here, as pinned in requirements.txt, and returns their folder. */
+const pythonPackages = once(() => run(join(ROOT, 'scripts/python-clients.sh'), []))
+
+function pythonCommand(file: string): () => Promise<Command> {
+  return async () => {
+    const env = { PYTHONPATH: await pythonPackages(), PYTHONDONTWRITEBYTECODE: '1' }
+    return { program: 'python3', args: [join(CLIENTS, file)], env }
+  }
+}
+
+/** Compiled once: compiling takes longer than most sessions run. */
+const javaCommand = once(async (): Promise<Command> => {
+  const libraries = await run(join(ROOT, 'scripts/kafka-tools.sh'), [])
+  const classes = join(CACHE, 'java')
+  mkdirSync(classes, { recursive: true })
+  await run('javac', ['-cp', libraries, '-d', classes, join(CLIENTS, 'JavaSession.java')])
+  const options = ['-Xmx256m', '-XX:TieredStopAtLevel=1']
+  return { program: 'java', args: [...options, '-cp', `${classes}:${libraries}`, 'JavaSession'] }
+})
+
+const ALL: readonly Codec[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
+const FROM_BEGINNING = 'consumers begin at the earliest offset, as the tests know what is there'
+
+/** Every client of the matrix, in the order of its columns. */
+export const clients: readonly Client[] = [
+  {
+    name: 'kcat',
+    command: nodeCommand('kcat-session.ts'),
+    codecs: ALL,
+    cannot: {},
+    settings: [
+      FROM_BEGINNING,
+      '`-E`: without it kcat ends on its own as soon as it finds no broker for a moment',
+    ],
+  },
+  {
+    name: 'confluent-kafka',
+    command: pythonCommand('confluent_session.py'),
+    codecs: ALL,
+    cannot: {},
+    settings: [FROM_BEGINNING],
+  },
+  {
+    name: 'Java client',
+    command: javaCommand,
+    codecs: ALL,
+    cannot: {},
+    settings: [FROM_BEGINNING],
+  },
+  {
+    name: 'kafkajs',
+    command: nodeCommand('kafkajs-session.ts'),
+    codecs: ['none', 'gzip'],
+    cannot: { 'static-members': 'it has no setting for `group.instance.id`' },
+    settings: [
+      FROM_BEGINNING,
+      'idempotent producers: `maxInFlightRequests: 1`, as its documentation demands',
+    ],
+  },
+  {
+    name: '@platformatic/kafka',
+    command: nodeCommand('platformatic-session.ts'),
+    codecs: ALL,
+    cannot: {},
+    settings: [FROM_BEGINNING],
+  },
+  {
+    name: 'aiokafka',
+    command: pythonCommand('aiokafka_session.py'),
+    codecs: ALL,
+    cannot: {},
+    settings: [FROM_BEGINNING],
+  },
+]

@@ -1,0 +1,61 @@
+import type { ReadRecord } from '../../e2e/lib/acknowledged.ts'
+import type { Session } from './session.ts'
+
+const EXAMPLES_MAX = 3
+
+function told(fault: string, examples: readonly string[]): string[] {
+  if (examples.length === 0) return []
+  return [`${fault}, ${examples.length} times: ${examples.slice(0, EXAMPLES_MAX).join(' ')}`]
+}
+
+/**
+ * What is wrong with `log`, all that is in a topic, after `producer` ended well: each record that
+ * it was told is written must be there exactly once, where it was told; nothing else may be there.
+ */
+export function faultsOfLog(log: readonly ReadRecord[], producer: Session): string[] {
+  const places = new Map<string, ReadRecord[]>()
+  for (const record of log) {
+    const twins = places.get(record.value)
+    if (twins === undefined) places.set(record.value, [record])
+    else twins.push(record)
+  }
+  const lost: string[] = []
+  const misplaced: string[] = []
+  const acked = new Set<string>()
+  for (const { value, partition, offset } of producer.acked) {
+    acked.add(value)
+    const found = places.get(value)?.[0]
+    if (found === undefined) lost.push(value)
+    else if (partition !== undefined && partition !== found.partition) misplaced.push(value)
+    // -1: the broker recognised it as one it had, and the client does not know where that is.
+    else if (offset !== undefined && offset >= 0 && offset !== found.offset) misplaced.push(value)
+  }
+  const doubled = [...places].filter(([, { length }]) => length > 1).map(([value]) => value)
+  const unknown = [...places.keys()].filter((value) => !acked.has(value))
+  return [
+    ...told('lost', lost),
+    ...told('doubled', doubled),
+    ...told('not where it was said to be', misplaced),
+    ...told('there without having been acknowledged', unknown),
+  ]
+}
+
+/**
+ * What is wrong with what a group has read of `log`: each record must have been read at least once
+ * (a group reads again what it had not committed when it was rebalanced), each as it stands there.
+ */
+export function faultsOfReading(
+  log: readonly ReadRecord[],
+  consumers: readonly Session[],
+): string[] {
+  const placeOf = ({ partition, offset }: ReadRecord): string => `${partition}/${offset}`
+  const unread = new Map(log.map((record) => [placeOf(record), record.value]))
+  const values = new Map(unread)
+  const wrong: string[] = []
+  for (const record of consumers.flatMap(({ records }) => records)) {
+    const place = placeOf(record)
+    if (values.get(place) !== record.value) wrong.push(`${place} ${record.value}`)
+    unread.delete(place)
+  }
+  return [...told('never read', [...unread.values()]), ...told('read wrongly', wrong)]
+}

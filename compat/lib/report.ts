@@ -1,0 +1,108 @@
+import type { Scenario } from '../scenarios/scenario.ts'
+import type { Client } from './clients.ts'
+import type { CellResult, Outcome } from './matrix.ts'
+
+export interface ToolResult {
+  /** As Kafka names its script. */
+  readonly tool: string
+  readonly title: string
+  readonly outcome: Outcome
+}
+
+export interface Findings {
+  readonly scenarios: readonly Scenario[]
+  readonly clients: readonly Client[]
+  /** By the client's name. */
+  readonly versions: ReadonlyMap<string, string>
+  readonly cells: readonly CellResult[]
+  readonly tools: readonly ToolResult[]
+}
+
+function row(columns: readonly string[]): string {
+  return `| ${columns.join(' | ')} |`
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [row(head), row(head.map(() => '---')), ...rows.map(row)].join('\n')
+}
+
+/** Collects remarks below a table, and gives each a number. */
+class Notes {
+  readonly texts: string[] = []
+
+  mark(text: string): string {
+    let at = this.texts.indexOf(text)
+    if (at < 0) at = this.texts.push(text) - 1
+    return `<sup>${at + 1}</sup>`
+  }
+
+  toString(): string {
+    return this.texts.map((text, at) => `${at + 1}. ${text}`).join('\n')
+  }
+}
+
+function wordOf(outcome: Outcome, notes: Notes, who: string): string {
+  if (outcome.result === 'passed') return outcome.remark ?? 'passed'
+  if (outcome.result === 'cannot') return `cannot ${notes.mark(`${who}: ${outcome.why}.`)}`
+  // What a failure says differs from run to run; that it failed is the fact.
+  return '**failed**'
+}
+
+function matrix(findings: Findings, notes: Notes): string {
+  const { scenarios, clients, cells } = findings
+  const rows = scenarios.map(({ name, title }) => {
+    const words = clients.map((client) => {
+      const cell = cells.find((each) => each.scenario === name && each.client === client.name)
+      return cell === undefined ? 'not run' : wordOf(cell.outcome, notes, client.name)
+    })
+    return [title, ...words]
+  })
+  return table(['', ...clients.map(({ name }) => name)], rows)
+}
+
+const INTRODUCTION = `# Compatibility
+
+Written by \`make compat\`, which runs real clients against real broker processes; do not edit it by
+hand. Each client is used as an application would use it, with its own defaults but for what is
+named below.
+
+*Passed* means: no delivery failed, no exception reached the application, every process ended with
+0, every acknowledged record is in its partition exactly once, and a group has read every record.
+Lines in a client's log do not count, nor do calls of librdkafka's error callback. *Cannot* means
+that the client does not offer it, whatever the broker does.
+`
+
+/** The text of docs/compatibility.md: facts only, so that two runs alike give the same text. */
+export function renderReport(findings: Findings): string {
+  const notes = new Notes()
+  const versions = findings.clients.map(({ name, settings }) => {
+    return [name, findings.versions.get(name) ?? 'unknown', settings.join('; ')]
+  })
+  const main = matrix(findings, notes)
+  const tools = findings.tools.map(({ tool, title, outcome }) => {
+    return [`\`${tool}\``, title, wordOf(outcome, notes, tool)]
+  })
+  const remarks = notes.texts.length === 0 ? '' : `\n${notes}\n`
+  return `${INTRODUCTION}
+## Clients
+
+${table(['client', 'version', 'settings that are not its defaults'], versions)}
+
+## What was tried
+
+${main}
+
+## Kafka's own tools
+
+${table(['tool', 'what was done with it', ''], tools)}
+${remarks}`
+}
+
+/** The lines that only one of two texts has, marked as \`diff\` does. */
+export function differences(before: string, after: string): string[] {
+  const [old, fresh] = [new Set(before.split('\n')), new Set(after.split('\n'))]
+  return [
+    ...[...old].filter((line) => !fresh.has(line)).map((line) => `- ${line}`),
+    ...[...fresh].filter((line) => !old.has(line)).map((line) => `+ ${line}`),
+  ]
+}
