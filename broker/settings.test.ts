@@ -119,4 +119,11 @@ describe('brokerSettings', () => {
     expect(settingsOf({ LOG_LEVEL: 'debug' }).logLevel).toBe('debug')
     expect(() => settingsOf({ LOG_LEVEL: 'verbose' })).toThrow('STREAMCLUSTER_LOG_LEVEL')
   })
+
+  test('records are looked at as deep as one of three words says', () => {
+    for (const depth of ['headers', 'uncompressed', 'full'] as const) {
+      expect(settingsOf({ RECORD_VALIDATION: depth }).recordValidation).toBe(depth)
+    }
+    expect(() => settingsOf({ RECORD_VALIDATION: 'deep' })).toThrow(/RECORD_VALIDATION='deep'.*full/)
+  })
 })

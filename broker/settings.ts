@@ -1,5 +1,6 @@
 import { DEFAULT_CONTROLLER_SETTINGS } from '../controller/controller.ts'
 import type { NodeSettings } from './node.ts'
+import { type RecordValidation, VALIDATION_BY_DEFAULT } from './protocol/judge-batch.ts'
 import { DEFAULT_WAL_SETTINGS } from './wal/writer.ts'
 
 const MEBIBYTE = 1024 * 1024
@@ -23,6 +24,8 @@ export interface BrokerSettings {
   readonly drainMsMax: number
   /** Bytes accepted but not durable, over which no socket is read. */
   readonly backlogBytesMax: number
+  /** How deep produced batches are looked into where their topic does not ask for more. */
+  readonly recordValidation: RecordValidation
   readonly node: NodeSettings
 }
 
@@ -67,6 +70,12 @@ function configs(text: string | undefined): Record<string, string> {
   }
 }
 
+function recordValidation(text: string | undefined): RecordValidation {
+  if (text === undefined || text === '') return VALIDATION_BY_DEFAULT
+  if (text === 'headers' || text === 'uncompressed' || text === 'full') return text
+  return refuse('STREAMCLUSTER_RECORD_VALIDATION', text, 'headers, uncompressed or full')
+}
+
 /** Reads the settings. Throws {@link SettingsError}, whose message names the variable. */
 export function brokerSettings(env: Readonly<Record<string, string | undefined>>): BrokerSettings {
   const store = env['STREAMCLUSTER_STORE']
@@ -95,6 +104,7 @@ export function brokerSettings(env: Readonly<Record<string, string | undefined>>
     config: configs(env['STREAMCLUSTER_CONFIG']),
     logLevel: level,
     drainMsMax: number('STREAMCLUSTER_DRAIN_MS_MAX', 25_000),
+    recordValidation: recordValidation(env['STREAMCLUSTER_RECORD_VALIDATION']),
     backlogBytesMax: number('STREAMCLUSTER_BACKLOG_BYTES_MAX', 64 * MEBIBYTE, 1),
     node: {
       wal: {

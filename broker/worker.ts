@@ -114,6 +114,7 @@ export class Worker {
       logLevel: this.logLevel,
       pool: this.pool,
       config: this.config,
+      recordValidation: settings.recordValidation,
       fetchSessions: new FetchSessions(
         random,
         this.config.number('max.incremental.fetch.session.cache.slots'),

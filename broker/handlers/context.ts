@@ -22,7 +22,7 @@ export interface Broker {
   readonly logLevel: LogLevelSetting
   readonly pool: BufferPool
   readonly config: BrokerConfig
-  /** How deep batches are looked into; where it is not said, as judge-produce.ts has it. */
+  /** How deep batches are looked into; where it is not said, VALIDATION_BY_DEFAULT. */
   readonly recordValidation?: RecordValidation
   readonly fetchSessions: FetchSessions
   readonly producerIds: { allot(): Promise<number> }

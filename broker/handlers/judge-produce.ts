@@ -6,17 +6,10 @@ import {
   type JudgeOptions,
   judgeRecords,
   type PendingBatch,
-  type RecordValidation,
   type RefusedProduce,
 } from '../protocol/judge-batch.ts'
 import type { ErrorName } from '../protocol/error-codes.ts'
 import type { Broker } from './context.ts'
-
-/**
- * What this costs was measured (docs/architecture.md): walking records that are not compressed is
- * cheap, unpacking is not.
- */
-export const VALIDATION_BY_DEFAULT: RecordValidation = 'uncompressed'
 
 /** Batches of this process that are unpacked at once: each may take 64 MiB, several times over. */
 const UNPACKED_MAX = 4

@@ -10,6 +10,7 @@ import {
   type JudgeOptions,
   judgeBatch,
   type RefusedProduce,
+  VALIDATION_BY_DEFAULT,
 } from '../protocol/judge-batch.ts'
 import type { Request, RequestChannel } from '../request.ts'
 import {
@@ -20,7 +21,7 @@ import {
   type Handler,
   type NodeEndpoint,
 } from './context.ts'
-import { ERROR_OF_BATCH, judgeInTurn, VALIDATION_BY_DEFAULT } from './judge-produce.ts'
+import { ERROR_OF_BATCH, judgeInTurn } from './judge-produce.ts'
 import { type Leadership, leadershipOf, whenSettled } from './leadership.ts'
 import { isInternalTopic } from './topic-names.ts'
 
