@@ -177,6 +177,34 @@ describe('a produce request', () => {
   })
 })
 
+test('what must be packed anew is not overtaken by what the same client sends after it', async () => {
+  const client = await broker()
+  await createTopic(client, 'plain')
+  const { topics } = await client.call(apis.createTopics, 7, {
+    topics: [
+      {
+        name: 'packed',
+        numPartitions: 1,
+        replicationFactor: 1,
+        assignments: [],
+        configs: [{ name: 'compression.type', value: 'zstd' }],
+      },
+    ],
+  })
+  expect(topics[0]?.errorCode).toBe(0)
+  const connection = new TestConnection(client)
+  const large = 'x'.repeat(500_000)
+  // A large one takes longer than the small ones behind it.
+  connection.send([{ topic: 'packed', records: batch(large, 0) }])
+  for (let sequence = 1; sequence < 5; sequence++) {
+    connection.send([{ topic: 'packed', records: batch('x', sequence) }])
+  }
+  connection.send([{ topic: 'plain' }, { topic: 'packed', records: batch('x', 5) }])
+  await until(() => !connection.answers.includes('pending'))
+  expect(connection.answers).toEqual([[0], [1], [2], [3], [4], [0, 5]])
+  expect(client.broker.pool.bytesInUse).toBe(0)
+})
+
 describe('while a partition is on its way here', () => {
   /** Partition 0 of `moving` comes to the second broker, but the first one's close cannot land. */
   async function stuckMove() {

@@ -66,6 +66,7 @@ describe.each(Object.entries({ gzip, snappy, lz4, zstd }))('%s', (_name, codec) 
     const bomb = await packed(codec, Buffer.alloc(8 * 1024 * 1024))
     await expect(decompress(codec, bomb, 1024 * 1024)).rejects.toMatchObject({
       name: 'DecodeError',
+      isTooLarge: true,
     })
     expect((await decompress(codec, bomb)).length).toBe(8 * 1024 * 1024)
   })
@@ -85,6 +86,11 @@ describe.each(Object.entries({ gzip, snappy, lz4, zstd }))('%s', (_name, codec) 
 test('a block of snappy cannot claim a size that it does not have', async () => {
   const claim = Buffer.from([0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0, 0])
   await expect(decompress(snappy, claim)).rejects.toMatchObject({ name: 'DecodeError' })
+  // 16 MiB, of which there are 5 bytes: allowed, if the claim alone were asked.
+  const within = Buffer.from([0x80, 0x80, 0x80, 0x08, 0])
+  await expect(decompress(snappy, within)).rejects.toMatchObject({
+    message: expect.stringContaining('claims'),
+  })
   const block = await snappyCompress(text)
   const length = Buffer.alloc(4)
   length.writeUInt32BE(block.length + 1)
