@@ -115,8 +115,8 @@ async function inBatch(
   } catch (error) {
     // By name: two copies of the module may be loaded in a test run.
     if ((error as Error).name !== 'DecodeError') throw error
-    // Records are not looked at when they come in, so a client may have sent what nobody can read.
-    // The start of the batch is where a consumer has to deal with it.
+    // Packed records need not be looked at when they come in, so a client may have sent what nobody
+    // can read. The start of the batch is where a consumer has to deal with it.
     const offset = Math.max(batch.baseOffset(buffer, position), logStartOffset)
     const { topicId, index } = partition
     logger.warn('a batch cannot be unpacked to search it', {

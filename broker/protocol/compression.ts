@@ -17,7 +17,7 @@ export function unpackedBytesMax(packedBytes: number): number {
 }
 
 /** The bytes may be fine, but would be more than is allowed. */
-export class UnpackedTooLargeError extends DecodeError {
+class UnpackedTooLargeError extends DecodeError {
   /** What it is known by: two copies of a module may be loaded in a test run. */
   readonly isTooLarge = true
 }

@@ -69,7 +69,7 @@ const BATCH_LENGTH_MIN = 14
 /** From here on a batch's magic is there to be looked at, whatever its format. */
 const MAGIC_END = 17
 
-export function refusedBatch(error: BatchError, reason: string): RefusedBatch {
+function refusedBatch(error: BatchError, reason: string): RefusedBatch {
   return { error, reason, batch: null }
 }
 
