@@ -62,8 +62,9 @@ describe('brokerSettings', () => {
     ['[::]:65535', { host: '::', port: 65_535 }],
   ])('%s is an address', (text, expected) => {
     const settings = settingsOf({ LISTEN: text, ADVERTISED: text, ADMIN_LISTEN: text })
-    expect(settings.listen).toEqual(expected)
-    expect(settings.advertised).toEqual(expected)
+    const [listener] = settings.listeners
+    expect(settings.listeners).toHaveLength(1)
+    expect([listener?.listen, listener?.advertised]).toEqual([expected, expected])
     expect(settings.adminListen).toEqual(expected)
   })
 
@@ -81,6 +82,8 @@ describe('brokerSettings', () => {
     'WAL_OBJECT_BYTES',
     'WAL_PUTS_IN_FLIGHT_MAX',
     'BACKLOG_BYTES_MAX',
+    'UNSENT_BYTES_MAX',
+    'TLS_POLL_MS',
     'TAIL_CACHE_BYTES',
     'COLD_CACHE_BYTES',
     'STALE_MS_MAX',
@@ -97,6 +100,8 @@ describe('brokerSettings', () => {
     'WAL_OBJECT_BYTES',
     'WAL_PUTS_IN_FLIGHT_MAX',
     'BACKLOG_BYTES_MAX',
+    'UNSENT_BYTES_MAX',
+    'TLS_POLL_MS',
     'METADATA_POLL_MS',
     'STALE_MS_MAX',
   ])('%s cannot be 0: the broker would stand still or spin', (name) => {
@@ -124,6 +129,8 @@ describe('brokerSettings', () => {
     for (const depth of ['headers', 'uncompressed', 'full'] as const) {
       expect(settingsOf({ RECORD_VALIDATION: depth }).recordValidation).toBe(depth)
     }
-    expect(() => settingsOf({ RECORD_VALIDATION: 'deep' })).toThrow(/RECORD_VALIDATION='deep'.*full/)
+    expect(() => settingsOf({ RECORD_VALIDATION: 'deep' })).toThrow(
+      /RECORD_VALIDATION='deep'.*full/,
+    )
   })
 })

@@ -1,22 +1,25 @@
 import { DEFAULT_CONTROLLER_SETTINGS } from '../controller/controller.ts'
+import {
+  address,
+  type ListenAddress,
+  type ListenerSettings,
+  listenerSettings,
+  refuse,
+  SettingsError,
+} from './listener-settings.ts'
 import type { NodeSettings } from './node.ts'
 import { type RecordValidation, VALIDATION_BY_DEFAULT } from './protocol/judge-batch.ts'
 import { DEFAULT_WAL_SETTINGS } from './wal/writer.ts'
 
 const MEBIBYTE = 1024 * 1024
 
-/** Where a server listens. `host` as the system takes it; port 0 for any free one. */
-export interface ListenAddress {
-  readonly host: string
-  readonly port: number
-}
-
 /** What a broker process is told by its environment; see docs/architecture.md for the variables. */
 export interface BrokerSettings {
   readonly store: string
-  readonly listen: ListenAddress
-  /** What clients are told to connect to; null: the listening address. */
-  readonly advertised: ListenAddress | null
+  /** At least one. */
+  readonly listeners: readonly ListenerSettings[]
+  /** How often it is looked whether certificates and keys have changed. */
+  readonly tlsPollMs: number
   readonly adminListen: ListenAddress
   readonly rack: string | null
   readonly config: Readonly<Record<string, string>>
@@ -26,22 +29,9 @@ export interface BrokerSettings {
   readonly backlogBytesMax: number
   /** How deep produced batches are looked into where their topic does not ask for more. */
   readonly recordValidation: RecordValidation
+  /** Answers that clients have not taken yet, over which no fetch is begun. */
+  readonly unsentBytesMax: number
   readonly node: NodeSettings
-}
-
-class SettingsError extends Error {
-  override name = 'SettingsError'
-}
-
-function refuse(name: string, value: string, expected: string): never {
-  throw new SettingsError(`${name}='${value}' is not understood: expected ${expected}`)
-}
-
-function address(name: string, text: string): ListenAddress {
-  const match = /^(\[[^\]]+\]|[^:]*):(\d{1,5})$/.exec(text)
-  const port = Number(match?.[2])
-  if (match === null || port > 65_535) refuse(name, text, 'host:port, such as 127.0.0.1:9092')
-  return { host: (match[1] ?? '').replace(/^\[|\]$/g, '') || '0.0.0.0', port }
 }
 
 /** `min`: with less of it nothing would ever happen, or the same again and again. */
@@ -85,7 +75,6 @@ export function brokerSettings(env: Readonly<Record<string, string | undefined>>
         'or s3://bucket/prefix',
     )
   }
-  const advertised = env['STREAMCLUSTER_ADVERTISED']
   const level = env['STREAMCLUSTER_LOG_LEVEL'] || 'info'
   if (level !== 'debug' && level !== 'info' && level !== 'warn' && level !== 'error') {
     refuse('STREAMCLUSTER_LOG_LEVEL', level, 'debug, info, warn or error')
@@ -94,8 +83,8 @@ export function brokerSettings(env: Readonly<Record<string, string | undefined>>
     wholeNumber(name, env[name], { byDefault, min })
   return {
     store,
-    listen: address('STREAMCLUSTER_LISTEN', env['STREAMCLUSTER_LISTEN'] || '0.0.0.0:9092'),
-    advertised: advertised ? address('STREAMCLUSTER_ADVERTISED', advertised) : null,
+    listeners: listenerSettings(env),
+    tlsPollMs: number('STREAMCLUSTER_TLS_POLL_MS', 10_000, 1),
     adminListen: address(
       'STREAMCLUSTER_ADMIN_LISTEN',
       env['STREAMCLUSTER_ADMIN_LISTEN'] || '0.0.0.0:9644',
@@ -106,6 +95,7 @@ export function brokerSettings(env: Readonly<Record<string, string | undefined>>
     drainMsMax: number('STREAMCLUSTER_DRAIN_MS_MAX', 25_000),
     recordValidation: recordValidation(env['STREAMCLUSTER_RECORD_VALIDATION']),
     backlogBytesMax: number('STREAMCLUSTER_BACKLOG_BYTES_MAX', 64 * MEBIBYTE, 1),
+    unsentBytesMax: number('STREAMCLUSTER_UNSENT_BYTES_MAX', 256 * MEBIBYTE, 1),
     node: {
       wal: {
         lingerMsMax: number('STREAMCLUSTER_WAL_LINGER_MS_MAX', DEFAULT_WAL_SETTINGS.lingerMsMax),

@@ -21,7 +21,7 @@ import { Node, type NodeSettings, whenServing } from './node.ts'
 import { ProducerIds } from './producer-ids.ts'
 import { allApis, type AnyApi } from './protocol/api-keys.ts'
 import type { Request } from './request.ts'
-import { Server } from './server/server.ts'
+import { advertisedListeners, hostFor, isAnyHost, Listeners } from './server/listeners.ts'
 import type { BrokerSettings } from './settings.ts'
 
 /** Free frame memory that is kept for the next requests. */
@@ -33,7 +33,17 @@ const SERVING_WAIT_MS = 60_000
 const LINGER_AFTER_DRAIN_MS = 200
 const UTILIZATION_WINDOW_MS = 1_000
 /** How often it is looked for idle connections. */
-const IDLE_LOOK_MS = 10_000
+const IDLE_LOOK_MS = 5_000
+
+/** What a broker tells of itself once it serves. */
+export interface Started {
+  readonly nodeId: number
+  /** Where its first listener listens, as host:port. */
+  readonly kafka: string
+  readonly admin: string
+  /** What clients are told to connect to, by the names of the listeners. */
+  readonly listeners: Readonly<Record<string, string>>
+}
 
 /** One broker: sockets, handlers and a node, put together. */
 export class Worker {
@@ -48,7 +58,7 @@ export class Worker {
   private readonly logLevel: LogLevelSetting
   private readonly onEnded: (reason: string, error?: unknown) => void
   private broker: Broker | null = null
-  private server: Server | null = null
+  private listeners: Listeners | null = null
   private admin: AdminServer | null = null
   private store: ObjectStore | null = null
   private ready = false
@@ -71,7 +81,7 @@ export class Worker {
   }
 
   /** Starts everything and resolves once clients are served. Throws what a person must mend. */
-  async start(): Promise<{ nodeId: number; kafka: string; admin: string }> {
+  async start(): Promise<Started> {
     const { settings, clock, random, logger } = this
     const why = whyNotBrokerConfigs(settings.config)
     if (why !== null) throw new Error(`the broker's configs cannot be used: ${why}`)
@@ -79,10 +89,13 @@ export class Worker {
     const isNew = await this.probe(store)
     let secret: () => string | null = () => null
     const transport = httpTransport(() => secret())
-    const { kafkaPort, adminPort } = await this.listen()
-    const host = settings.listen.host === '0.0.0.0' ? '127.0.0.1' : settings.listen.host
-    const advertised = settings.advertised ?? { host, port: kafkaPort }
-    const adminHost = settings.adminListen.host === '0.0.0.0' ? host : settings.adminListen.host
+    const { kafkaPorts, adminPort } = await this.listen()
+    const advertised = advertisedListeners(settings.listeners, kafkaPorts)
+    const [first] = settings.listeners
+    const kafkaHost = hostFor(first?.listen.host ?? '')
+    const adminHost = hostFor(
+      isAnyHost(settings.adminListen.host) ? kafkaHost : settings.adminListen.host,
+    )
     const node = await Node.start({
       store,
       clock,
@@ -90,8 +103,9 @@ export class Worker {
       logger,
       transport,
       address: {
-        host: advertised.host,
-        port: advertised.port || kafkaPort,
+        host: advertised[0]?.host ?? '',
+        port: advertised[0]?.port ?? 0,
+        listeners: advertised,
         internalHost: adminHost,
         internalPort: adminPort,
       },
@@ -106,26 +120,10 @@ export class Worker {
     })
     this.config.follow(node)
     await this.recordProbe(node, isNew)
-    this.broker = {
-      node,
-      clock,
-      random,
-      logger,
-      logLevel: this.logLevel,
-      pool: this.pool,
-      config: this.config,
-      recordValidation: settings.recordValidation,
-      fetchSessions: new FetchSessions(
-        random,
-        this.config.number('max.incremental.fetch.session.cache.slots'),
-      ),
-      producerIds: new ProducerIds(node),
-      groups: this.groupsOf(node),
-      served: this.served,
-    }
-    this.server?.holdAll(false)
+    this.broker = this.brokerOf(node)
+    this.listeners?.holdAll(false)
     this.metrics.watch(node, clock, {
-      connections: () => this.server?.connections.size ?? 0,
+      connections: () => this.listeners?.connectionCount ?? 0,
       pooledBytes: () => this.pool.bytesInUse,
       eventLoopUtilization: () => this.utilization,
     })
@@ -135,8 +133,31 @@ export class Worker {
     if (!this.ready) throw new Error('the node did not get to serving: no controller, or no store')
     return {
       nodeId: node.nodeId,
-      kafka: `${host}:${kafkaPort}`,
+      kafka: `${kafkaHost}:${kafkaPorts[0]}`,
       admin: `${adminHost}:${adminPort}`,
+      listeners: Object.fromEntries(
+        advertised.map(({ name, host, port }) => [name, `${host}:${port}`]),
+      ),
+    }
+  }
+
+  private brokerOf(node: Node): Broker {
+    return {
+      node,
+      clock: this.clock,
+      random: this.random,
+      logger: this.logger,
+      logLevel: this.logLevel,
+      pool: this.pool,
+      config: this.config,
+      recordValidation: this.settings.recordValidation,
+      fetchSessions: new FetchSessions(
+        this.random,
+        this.config.number('max.incremental.fetch.session.cache.slots'),
+      ),
+      producerIds: new ProducerIds(node),
+      groups: this.groupsOf(node),
+      served: this.served,
     }
   }
 
@@ -187,20 +208,12 @@ export class Worker {
     )
   }
 
-  private async listen(): Promise<{ kafkaPort: number; adminPort: number }> {
-    const { settings, logger, clock, config } = this
-    this.server = new Server({
-      listener: 'plain',
-      host: settings.listen.host,
-      port: settings.listen.port,
-      pool: this.pool,
-      frameBytesMax: this.config.number('socket.request.max.bytes'),
-      get connectionsMax() {
-        return config.number('max.connections')
-      },
-      dispatcher: this,
-      logger,
-      nowMs: () => clock.nowMs(),
+  private async listen(): Promise<{ kafkaPorts: readonly number[]; adminPort: number }> {
+    const { settings, logger, clock, config, pool } = this
+    const { listeners, tlsPollMs, unsentBytesMax } = settings
+    this.listeners = new Listeners({
+      ...{ listeners, tlsPollMs, unsentBytesMax },
+      ...{ config, pool, logger, clock, dispatcher: this },
     })
     this.admin = new AdminServer(
       {
@@ -216,11 +229,9 @@ export class Worker {
       },
       logger,
     )
-    const kafkaPort = await this.server.listen()
-    // Clients may come as soon as the port is there; nothing can be answered before the node is.
-    this.server.holdAll(true)
+    const kafkaPorts = await this.listeners.listen()
     const adminPort = await this.admin.listen(settings.adminListen.host, settings.adminListen.port)
-    return { kafkaPort, adminPort }
+    return { kafkaPorts, adminPort }
   }
 
   private identity(): { nodeId: number; secret: string } | null {
@@ -260,7 +271,7 @@ export class Worker {
 
   private hold(hold: boolean): void {
     this.held = hold
-    this.server?.holdAll(hold)
+    this.listeners?.holdAll(hold)
   }
 
   /** Until the broker has ended: a timer of its own would keep the process. */
@@ -284,7 +295,8 @@ export class Worker {
 
   private closeIdle(): void {
     const idleMsMax = this.config.number('connections.max.idle.ms')
-    this.every(Math.min(IDLE_LOOK_MS, idleMsMax), () => this.server?.closeIdle(idleMsMax))
+    const periodMs = idleMsMax > 0 ? Math.min(IDLE_LOOK_MS, idleMsMax) : IDLE_LOOK_MS
+    this.every(periodMs, () => this.listeners?.closeIdle())
   }
 
   private load(): unknown {
@@ -321,7 +333,7 @@ export class Worker {
     this.hasEnded = true
     for (const timer of this.beats.values()) timer.cancel()
     const close = (): void => {
-      this.server?.close()
+      this.listeners?.close()
       this.admin?.close()
       void this.store?.close()
       this.onEnded(reason, error)

@@ -16,12 +16,35 @@ export interface Ownership {
   readonly refs: readonly number[]
 }
 
-/** Where to reach a node: `host:port` for Kafka clients, `internalPort` for other nodes. */
+/** What clients of one listener are told to connect to. */
+export interface NodeListener {
+  /** Lower case; every node is to have the same names. */
+  readonly name: string
+  readonly host: string
+  readonly port: number
+  readonly security: 'plaintext' | 'tls'
+}
+
+/**
+ * Where to reach a node: its listeners for Kafka clients, `internalPort` for other nodes. `host`
+ * and `port` are those of the first listener. A node without `listeners` has just that one, for
+ * all clients: there was only one once.
+ */
 export interface NodeAddress {
   readonly host: string
   readonly port: number
+  readonly listeners?: readonly NodeListener[]
   readonly internalHost: string
   readonly internalPort: number
+}
+
+/** The address of a node for the clients of a listener; null where it has no such listener. */
+export function addressFor(
+  address: NodeAddress,
+  listener: string,
+): { readonly host: string; readonly port: number } | null {
+  if (address.listeners === undefined) return address
+  return address.listeners.find(({ name }) => name === listener) ?? null
 }
 
 export type ConfigScope = 'topic' | 'broker' | 'group' | 'client-metrics' | 'cluster'

@@ -3,6 +3,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { Logger, LogLevelSetting } from '../../base/log.ts'
 import type { Random } from '../../base/random.ts'
 import type { Image, ImageState, TopicEntry } from '../../metadata/image.ts'
+import { addressFor } from '../../metadata/records.ts'
 import type { BrokerConfig } from '../config/broker-config.ts'
 import type { GroupCoordinator } from '../coordinator/group-coordinator.ts'
 import type { Node } from '../node.ts'
@@ -73,11 +74,12 @@ export interface NodeEndpoint {
   readonly rack: string | null
 }
 
-export function endpointOf(image: Image, nodeId: number): NodeEndpoint | null {
+/** Where clients of this listener reach a node; null where they cannot. */
+export function endpointOf(image: Image, nodeId: number, listener: string): NodeEndpoint | null {
   const node = image.nodes.get(nodeId)
   if (node === undefined || node.state === 'sealed') return null
-  const { host, port } = node.address
-  return { nodeId, host, port, rack: node.rack }
+  const found = addressFor(node.address, listener)
+  return found && { nodeId, host: found.host, port: found.port, rack: node.rack }
 }
 
 /** The numeric code of an error by Kafka's name; 0 for null. */

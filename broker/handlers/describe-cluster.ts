@@ -1,3 +1,4 @@
+import { addressFor } from '../../metadata/records.ts'
 import type {
   DescribeClusterRequest,
   DescribeClusterResponse,
@@ -31,13 +32,15 @@ export const handleDescribeCluster = answering(
     for (const node of image.nodes.values()) {
       const isFenced = node.state === 'sealed'
       if (isFenced && !body.includeFencedBrokers) continue
-      const { host, port } = node.address
+      const address = addressFor(node.address, request.connection.listener)
+      if (address === null) continue
+      const { host, port } = address
       brokers.push({ brokerId: node.nodeId, host, port, rack: node.rack, isFenced })
     }
     return {
       errorCode: 0,
       clusterId,
-      controllerId: controllerIdFor(broker),
+      controllerId: controllerIdFor(broker, request.connection.listener),
       brokers,
       ...(body.includeClusterAuthorizedOperations && {
         clusterAuthorizedOperations: CLUSTER_OPERATIONS,

@@ -1,4 +1,5 @@
 import type { NodeEntry } from '../../metadata/image.ts'
+import type { NodeListener } from '../../metadata/records.ts'
 import { dynamicConfigs } from '../config/broker-config.ts'
 import { BROKER_CONFIGS } from '../config/broker-config-table.ts'
 import { CLIENT_METRICS_CONFIGS, clientMetricsConfigs } from '../config/client-metrics-config.ts'
@@ -129,15 +130,28 @@ function describeBroker(broker: Broker, name: string): Described {
   return { configs: [...names].map((each) => brokerEntry(config, each)) }
 }
 
+/** Kafka's names of what a listener speaks. */
+const PROTOCOL: Readonly<Record<NodeListener['security'], string>> = {
+  plaintext: 'PLAINTEXT',
+  tls: 'SSL',
+}
+
 /** Configs that follow from how the broker was started, under the names that tools look for. */
 function ownValues({ nodeId, address, rack }: NodeEntry): Record<string, string> {
-  const listener = `PLAINTEXT://${address.host}:${address.port}`
+  const { host, port } = address
+  const all = address.listeners ?? [
+    { name: 'PLAINTEXT', host, port, security: 'plaintext' as const },
+  ]
+  const named = all.map((each) => ({ ...each, name: each.name.toUpperCase() }))
+  const listeners = named.map((each) => `${each.name}://${each.host}:${each.port}`).join(',')
+  const protocols = named.map(({ name, security }) => `${name}:${PROTOCOL[security]}`).join(',')
   return {
     'node.id': String(nodeId),
     'broker.id': String(nodeId),
     'process.roles': 'broker',
-    'advertised.listeners': listener,
-    listeners: listener,
+    'advertised.listeners': listeners,
+    listeners,
+    'listener.security.protocol.map': protocols,
     ...(rack !== null && { 'broker.rack': rack }),
   }
 }

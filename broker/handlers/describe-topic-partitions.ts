@@ -4,12 +4,16 @@ import type {
   DescribeTopicPartitionsResponse,
 } from '../protocol/messages/describe-topic-partitions.ts'
 import type { ErrorName } from '../protocol/error-codes.ts'
+import type { Request } from '../request.ts'
 import { TOPIC_OPERATIONS } from './authorized-operations.ts'
 import { answering, type Broker, codeOf, findTopic, ZERO_UUID } from './context.ts'
+import { LeaderReach } from './leader-reach.ts'
 import { whyNotTopicName } from './topic-creation.ts'
 import { isInternalTopic } from './topic-names.ts'
 
 type TopicAnswer = DescribeTopicPartitionsResponse['topics'][number]
+/** LeaderReach counts by Metadata's versions, and this API is younger than all that matter. */
+const NEWER_THAN_METADATA = 0x7fff
 type Cursor = NonNullable<DescribeTopicPartitionsRequest['cursor']>
 
 /**
@@ -19,7 +23,11 @@ type Cursor = NonNullable<DescribeTopicPartitionsRequest['cursor']>
  * it.
  */
 export const handleDescribeTopicPartitions = answering(
-  (broker: Broker, body: DescribeTopicPartitionsRequest): DescribeTopicPartitionsResponse => {
+  (
+    broker: Broker,
+    body: DescribeTopicPartitionsRequest,
+    request: Request,
+  ): DescribeTopicPartitionsResponse => {
     const { cursor } = body
     const isAll = body.topics.length === 0
     const asked = isAll ? broker.node.image.topicIds.keys() : body.topics.map(({ name }) => name)
@@ -33,14 +41,16 @@ export const handleDescribeTopicPartitions = answering(
       body.responsePartitionLimit,
       broker.config.number('max.request.partition.size.limit'),
     )
-    return page(broker, names, { cursor, limit: Math.max(limit, 1) })
+    const { listener } = request.connection
+    const leaders = new LeaderReach(broker.node.image, listener, NEWER_THAN_METADATA)
+    return page(broker, names, { cursor, limit: Math.max(limit, 1), leaders })
   },
 )
 
 function page(
   broker: Broker,
   names: readonly string[],
-  { cursor, limit }: { cursor: Cursor | null; limit: number },
+  { cursor, limit, leaders }: { cursor: Cursor | null; limit: number; leaders: LeaderReach },
 ): DescribeTopicPartitionsResponse {
   const topics: TopicAnswer[] = []
   let remaining = limit
@@ -55,7 +65,7 @@ function page(
       continue
     }
     const start = name === cursor?.topicName ? cursor.partitionIndex : 0
-    const answer = describe(topic, start, start + remaining)
+    const answer = describe(topic, { start, end: start + remaining, leaders })
     topics.push(answer)
     remaining -= answer.partitions.length
     if (start + answer.partitions.length < topic.partitions.length) {
@@ -66,22 +76,23 @@ function page(
   return { topics }
 }
 
-function describe(topic: TopicEntry, start: number, end: number): TopicAnswer {
+function describe(
+  topic: TopicEntry,
+  { start, end, leaders }: { start: number; end: number; leaders: LeaderReach },
+): TopicAnswer {
   return {
     errorCode: 0,
     name: topic.name,
     topicId: topic.topicId,
     isInternal: isInternalTopic(topic.name),
     partitions: topic.partitions.slice(start, end).map(({ nodeId, leaderEpoch }, at) => ({
-      errorCode: 0,
+      ...leaders.of(nodeId),
       partitionIndex: start + at,
-      leaderId: nodeId,
       leaderEpoch,
       replicaNodes: [nodeId],
       isrNodes: [nodeId],
       eligibleLeaderReplicas: [],
       lastKnownElr: [],
-      offlineReplicas: [],
     })),
     topicAuthorizedOperations: TOPIC_OPERATIONS,
   }

@@ -24,7 +24,8 @@ import { leadershipOf, whenSettled } from './leadership.ts'
  * replica is ever preferred. There are no transactions yet: the last stable offset is the high
  * watermark.
  *
- * v7: KIP-227 sessions. v12: leader epochs checked. v13: topic ids. v16: KIP-951 endpoints.
+ * v7: KIP-227 sessions. v11: KIP-392: a consumer's rack, which changes nothing where there is one
+ * replica. v12: leader epochs checked. v13: topic ids. v16: KIP-951 endpoints.
  */
 export const handleFetch: Handler = (broker, request) => {
   const body = request.body as FetchRequest
@@ -285,7 +286,9 @@ class FetchTask {
       }
       part.partitions.push(answerOf(look))
       if (look.currentLeader !== null) {
-        const endpoint = endpointOf(this.broker.node.image, look.currentLeader.leaderId)
+        const { leaderId } = look.currentLeader
+        const { listener } = request.connection
+        const endpoint = endpointOf(this.broker.node.image, leaderId, listener)
         if (endpoint !== null) endpoints.set(endpoint.nodeId, endpoint)
       }
     }

@@ -31,16 +31,21 @@ export const handleFindCoordinator = answering(
     const isBatch = request.version >= FIRST_VERSION_OF_BATCHES
     const keys = isBatch ? body.coordinatorKeys : [body.key]
     const coordinators: Found[] = []
-    for (const key of keys) coordinators.push(await find(broker, body.keyType, key))
+    for (const key of keys) coordinators.push(await find(broker, request, body.keyType, key))
     if (isBatch) return { coordinators }
     return { ...coordinators[0] }
   },
 )
 
-async function find(broker: Broker, keyType: number, key: string): Promise<Found> {
+async function find(
+  broker: Broker,
+  { connection }: Request,
+  keyType: number,
+  key: string,
+): Promise<Found> {
   switch (keyType) {
     case KEY_TYPE.group:
-      return findForGroup(broker, key)
+      return findForGroup(broker, key, connection.listener)
     case KEY_TYPE.transaction:
       return refused(key, 'UNSUPPORTED_VERSION', 'transactions are not supported by this release')
     case KEY_TYPE.share:
@@ -50,11 +55,11 @@ async function find(broker: Broker, keyType: number, key: string): Promise<Found
   }
 }
 
-async function findForGroup(broker: Broker, key: string): Promise<Found> {
+async function findForGroup(broker: Broker, key: string, listener: string): Promise<Found> {
   const topic = await offsetsTopicMade(broker)
   const index = topic && offsetsPartitionOf(key, topic.partitions.length)
   const ownership = index === undefined ? undefined : topic?.partitions[index]
-  const endpoint = ownership && endpointOf(broker.node.image, ownership.nodeId)
+  const endpoint = ownership && endpointOf(broker.node.image, ownership.nodeId, listener)
   if (!endpoint) return refused(key, 'COORDINATOR_NOT_AVAILABLE', 'there is no coordinator now')
   const { nodeId, host, port } = endpoint
   return { key, nodeId, host, port, errorCode: 0, errorMessage: null }

@@ -1,4 +1,5 @@
 import type { TopicEntry } from '../../metadata/image.ts'
+import { addressFor } from '../../metadata/records.ts'
 import type { ErrorName } from '../protocol/error-codes.ts'
 import type { MetadataRequest, MetadataResponse } from '../protocol/messages/metadata.ts'
 import type { Request } from '../request.ts'
@@ -6,6 +7,7 @@ import { CLUSTER_OPERATIONS, TOPIC_OPERATIONS } from './authorized-operations.ts
 import { answering, type Broker, codeOf, ZERO_UUID } from './context.ts'
 import { controllerIdFor } from './controller-id.ts'
 import { internalTopic } from './internal-topics.ts'
+import { LeaderReach } from './leader-reach.ts'
 import { createTopic, whyNotTopicName } from './topic-creation.ts'
 import { isInternalTopic } from './topic-names.ts'
 
@@ -18,27 +20,29 @@ type TopicAnswer = MetadataResponse['topics'][number]
  * whatever replication factor was asked for, since the copies are the bucket's business. While a
  * partition moves it names the next owner: no partition is ever leaderless.
  *
- * v4: auto creation can be refused. v8: KIP-430, what is authorized, which is everything as yet.
+ * A client hears of the listener that it came to; a broker without one of that name is left out.
+ *
+ * v4: auto creation can be refused. v6: a leader without the listener has an error of its own. v8: KIP-430, what is authorized, which is everything as yet.
  * v10: topic ids (v12: asking by id). v13: a top-level error.
  */
 export const handleMetadata = answering(
   async (broker: Broker, body: MetadataRequest, request: Request): Promise<MetadataResponse> => {
     const { image } = broker.node
     const isAll = body.topics === null || (request.version === 0 && body.topics.length === 0)
-    const topics: TopicAnswer[] = []
-    if (isAll) for (const topic of image.topics.values()) topics.push(describe(topic))
-    else {
-      for (const { name, topicId } of body.topics ?? []) {
-        if (topicId !== undefined && topicId !== ZERO_UUID)
-          topics.push(describeById(broker, topicId))
-        else topics.push(await describeByName(broker, name ?? '', body.allowAutoTopicCreation))
-      }
+    const found: (TopicEntry | TopicAnswer)[] = isAll ? [...image.topics.values()] : []
+    for (const { name, topicId } of isAll ? [] : (body.topics ?? [])) {
+      if (topicId !== undefined && topicId !== ZERO_UUID) found.push(findById(broker, topicId))
+      else found.push(await findByName(broker, name ?? '', body.allowAutoTopicCreation))
     }
+    const { listener } = request.connection
+    // After all waiting: nodes may have come meanwhile, and own what was created.
+    const leaders = new LeaderReach(image, listener, request.version)
+    const topics = found.map((each) => ('errorCode' in each ? each : describe(each, leaders)))
     return {
       throttleTimeMs: 0,
-      brokers: livingBrokers(broker),
+      brokers: livingBrokers(broker, listener),
       clusterId: image.scalars.clusterId,
-      controllerId: controllerIdFor(broker),
+      controllerId: controllerIdFor(broker, listener),
       topics: body.includeTopicAuthorizedOperations ? topics.map(withOperations) : topics,
       ...(body.includeClusterAuthorizedOperations && {
         clusterAuthorizedOperations: CLUSTER_OPERATIONS,
@@ -52,30 +56,28 @@ function withOperations(topic: TopicAnswer): TopicAnswer {
   return topic.errorCode === 0 ? { ...topic, topicAuthorizedOperations: TOPIC_OPERATIONS } : topic
 }
 
-/** Every node that clients may talk to. */
-function livingBrokers(broker: Broker): MetadataResponse['brokers'] {
+/** Every node that clients of the listener may talk to. */
+function livingBrokers(broker: Broker, listener: string): MetadataResponse['brokers'] {
   const brokers = []
   for (const { nodeId, state, address, rack } of broker.node.image.nodes.values()) {
-    if (state === 'sealed') continue
-    brokers.push({ nodeId, host: address.host, port: address.port, rack })
+    const reached = state === 'sealed' ? null : addressFor(address, listener)
+    if (reached !== null) brokers.push({ nodeId, host: reached.host, port: reached.port, rack })
   }
   return brokers
 }
 
-function describe(topic: TopicEntry): TopicAnswer {
+function describe(topic: TopicEntry, leaders: LeaderReach): TopicAnswer {
   return {
     errorCode: 0,
     name: topic.name,
     topicId: topic.topicId,
     isInternal: isInternalTopic(topic.name),
     partitions: topic.partitions.map(({ nodeId, leaderEpoch }, partitionIndex) => ({
-      errorCode: 0,
+      ...leaders.of(nodeId),
       partitionIndex,
-      leaderId: nodeId,
       leaderEpoch,
       replicaNodes: [nodeId],
       isrNodes: [nodeId],
-      offlineReplicas: [],
     })),
   }
 }
@@ -84,28 +86,26 @@ function refused(error: ErrorName, name: string | null, topicId = ZERO_UUID): To
   return { errorCode: codeOf(error), name, topicId, isInternal: false, partitions: [] }
 }
 
-function describeById(broker: Broker, topicId: string): TopicAnswer {
-  const topic = broker.node.image.topics.get(topicId)
-  return topic === undefined ? refused('UNKNOWN_TOPIC_ID', null, topicId) : describe(topic)
+function findById(broker: Broker, topicId: string): TopicEntry | TopicAnswer {
+  return broker.node.image.topics.get(topicId) ?? refused('UNKNOWN_TOPIC_ID', null, topicId)
 }
 
-async function describeByName(
+async function findByName(
   broker: Broker,
   name: string,
   mayCreate: boolean,
-): Promise<TopicAnswer> {
+): Promise<TopicEntry | TopicAnswer> {
   const find = (): TopicEntry | undefined => {
     const { image } = broker.node
     return image.topics.get(image.topicIds.get(name) ?? '')
   }
   const known = find()
-  if (known !== undefined) return describe(known)
+  if (known !== undefined) return known
   if (whyNotTopicName(name) !== null) return refused('INVALID_TOPIC_EXCEPTION', name)
   if (!mayCreate || broker.config.get('auto.create.topics.enable') !== 'true') {
     return refused('UNKNOWN_TOPIC_OR_PARTITION', name)
   }
   const partitions = broker.config.number('num.partitions')
   await createTopic(broker, internalTopic(broker, name) ?? { name, partitions, configs: {} })
-  const created = find()
-  return created === undefined ? refused('LEADER_NOT_AVAILABLE', name) : describe(created)
+  return find() ?? refused('LEADER_NOT_AVAILABLE', name)
 }

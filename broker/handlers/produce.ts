@@ -321,7 +321,7 @@ class ProduceTask implements AppendWaiter {
     if (ownership !== undefined) {
       const { nodeId: leaderId, leaderEpoch } = ownership
       outcome.currentLeader = { leaderId, leaderEpoch }
-      const endpoint = endpointOf(image, leaderId)
+      const endpoint = endpointOf(image, leaderId, this.request.connection.listener)
       if (endpoint !== null && !this.endpoints?.some(({ nodeId }) => nodeId === leaderId)) {
         this.endpoints = [...(this.endpoints ?? []), endpoint]
       }

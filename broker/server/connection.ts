@@ -1,5 +1,7 @@
-import { type AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import type { BufferPool, SharedBytes } from '../../base/buffer-pool.ts'
+import type { Clock, Timer } from '../../base/clock.ts'
 import type { Logger } from '../../base/log.ts'
 import { type AnyApi, apiOf, apis } from '../protocol/api-keys.ts'
 import { codecOf, isValidVersion } from '../protocol/codec.ts'
@@ -9,7 +11,13 @@ import {
   requestHeaderVersion,
 } from '../protocol/request-header.ts'
 import { Request, type RequestChannel } from '../request.ts'
+import type { ByteBound } from './byte-bound.ts'
+import { plainSocket, tlsSocket, unsentBytes, whyNotTrusted } from './client-socket.ts'
+import { addressOf } from './connection-quotas.ts'
 import { FrameReader } from './frame-reader.ts'
+import { ANONYMOUS, principalOf } from './principal.ts'
+import { RequestGate } from './request-gate.ts'
+import type { TlsCredentials } from './tls-credentials.ts'
 
 /** A peer that does not take its answers gets no more of them prepared than this. */
 const UNSENT_BYTES_MAX = 1024 * 1024
@@ -18,6 +26,10 @@ const UNSENT_BYTES_MAX = 1024 * 1024
  * way. Far more than clients that heed their own limits ever send, and what one of them may pin.
  */
 const UNANSWERED_MAX = { requests: 4_096, bytes: 64 * 1024 * 1024 }
+/** A client that has connected and then says nothing holds a place for no longer. */
+const HANDSHAKE_MS_MAX = 10_000
+/** The size that a TLS client's first bytes seem to be: a handshake record of TLS 1.x. */
+const TLS_HELLO = 0x1603
 /** Answers smaller than this are put into one piece: a copy costs less than another vector. */
 const JOIN_BYTES_MAX = 4096
 
@@ -28,88 +40,163 @@ export interface Dispatcher {
   dispatch(request: Request): void
 }
 
+/** What the connections of one listener share. */
 export interface ConnectionOptions {
   readonly listener: string
   readonly pool: BufferPool
   readonly frameBytesMax: number
   readonly dispatcher: Dispatcher
   readonly logger: Logger
-  readonly nowMs: () => number
+  readonly clock: Clock
+  /** Null: plain text. */
+  readonly tls: TlsCredentials | null
+  /** Bytes of requests, over all connections (queued.max.request.bytes). */
+  readonly requestBytes: ByteBound
+  /** Bytes of answers that are not sent, over all connections. */
+  readonly unsentBytes: ByteBound
   readonly onClosed: (connection: Connection) => void
 }
 
-/** Node's own handle of a socket: reading into our memory needs a new Socket around it. */
-interface WithHandle {
-  _handle: unknown
-}
+/** Why a connection is not read; each reason ends on its own. A bit each: there are many idle ones. */
+const REASONS = {
+  /** So many of its requests are under way. */
+  unanswered: 1,
+  /** It does not take its answers. */
+  unsent: 2,
+  /** The broker has too much that is not durable yet. */
+  memory: 4,
+  /** The broker has too many bytes of requests. */
+  requests: 8,
+  /** Too many connections came at once. */
+  rate: 16,
+} as const
+export type HoldReason = keyof typeof REASONS
 
 /**
- * One client. Requests are worked on side by side and answered strictly in their order, as Kafka's
- * clients expect.
+ * One client. Requests are worked on side by side, within bounds, and answered strictly in their
+ * order, as Kafka's clients expect.
  */
 export class Connection implements RequestChannel {
   readonly listener: string
   readonly remoteAddress: string
+  /** Who the client is, in Kafka's words; known before its first request is worked on. */
+  principal = ANONYMOUS
   private readonly socket: Socket
   private readonly options: ConnectionOptions
   private readonly reader: FrameReader
+  private readonly gate: RequestGate
   private queue: Request[] = []
   private queuedBytes = 0
   private flushing = false
-  private holds = 0
+  private reasons = 0
   private closed = false
+  private secured: boolean
+  private handshake: Timer | null = null
   private lastActiveMs: number
+  private unsentSeen = 0
 
   constructor(accepted: Socket, options: ConnectionOptions) {
     this.options = options
     this.listener = options.listener
-    this.remoteAddress = accepted.remoteAddress ?? 'unknown'
-    this.lastActiveMs = options.nowMs()
+    this.remoteAddress = addressOf(accepted.remoteAddress)
+    this.lastActiveMs = options.clock.nowMs()
+    this.secured = options.tls === null
     this.reader = new FrameReader({
       pool: options.pool,
       frameBytesMax: options.frameBytesMax,
+      onBegin: (bytes) => options.requestBytes.take(bytes),
+      onDropped: (bytes) => options.requestBytes.give(bytes),
       onFrame: (frame) => this.onFrame(frame),
-      onTooLarge: (sizeBytes) =>
-        this.refuse('a frame has a size that is not allowed', { sizeBytes }),
+      onTooLarge: (sizeBytes) => this.refuseSize(sizeBytes),
     })
-    this.socket = this.rewrap(accepted)
-    this.socket.on('error', (error) => this.options.logger.debug('a connection failed', { error }))
+    this.gate = new RequestGate({
+      begin: (request) => this.begin(request),
+      isOpen: () => this.socket.writableLength <= UNSENT_BYTES_MAX,
+      isOpenToFetches: () => !options.unsentBytes.isOver,
+    })
+    this.socket = options.tls === null ? plainSocket(accepted, this) : this.secure(accepted)
+    this.socket.on('error', (error) => this.onError(error))
     this.socket.on('close', () => this.onClose())
-    this.socket.on('drain', () => this.release('unsent'))
+    this.socket.on('drain', () => {
+      this.release('unsent')
+      this.gate.pump()
+    })
   }
 
-  /** Node gives accepted sockets no way to read into our own memory, a new one around it does. */
-  private rewrap(accepted: Socket): Socket {
-    const handle = (accepted as unknown as WithHandle)._handle
-    ;(accepted as unknown as WithHandle)._handle = null
-    const socket = new Socket({
-      handle,
-      onread: {
-        buffer: () => this.reader.nextBuffer(),
-        callback: (count: number) => {
-          this.lastActiveMs = this.options.nowMs()
-          this.reader.received(count)
-          return true
-        },
-      },
-    } as unknown as ConstructorParameters<typeof Socket>[0])
+  private secure(accepted: Socket): TLSSocket {
+    const { tls, clock } = this.options
+    const asked = tls?.settings.clientAuthentication ?? 'none'
+    const socket = tlsSocket(accepted, this, {
+      context: (tls as TlsCredentials).context,
+      requestCert: asked !== 'none',
+      rejectUnauthorized: asked === 'required',
+    })
+    socket.once('secure', () => this.onSecure(socket))
+    // It begins to read in the next tick, whatever was said until then.
+    process.nextTick(() => {
+      if (this.reasons !== 0 && !this.closed) socket.pause()
+    })
+    const late = (): void => {
+      // While it is not read it cannot go on.
+      if (this.reasons !== 0) this.handshake = clock.after(HANDSHAKE_MS_MAX, late)
+      else this.refuse('a TLS handshake took too long', { limitMs: HANDSHAKE_MS_MAX })
+    }
+    this.handshake = clock.after(HANDSHAKE_MS_MAX, late)
     return socket
   }
 
-  nowMs(): number {
-    return this.options.nowMs()
+  private onSecure(socket: TLSSocket): void {
+    this.handshake?.cancel()
+    this.handshake = null
+    const why = whyNotTrusted(socket)
+    const certificate = socket.getPeerX509Certificate()
+    const isMissing =
+      certificate === undefined && this.options.tls?.settings.clientAuthentication === 'required'
+    if (why !== null || isMissing) {
+      this.refuse('a client has no certificate that is trusted', { why: why ?? 'it showed none' })
+      return
+    }
+    this.principal = principalOf(certificate)
+    this.secured = true
+    this.lastActiveMs = this.options.clock.nowMs()
   }
 
-  get localAddress(): Partial<AddressInfo> {
-    return this.socket.address() as Partial<AddressInfo>
+  private onError(error: Error): void {
+    if (this.secured) this.options.logger.debug('a connection failed', { error })
+    else this.refuse('a TLS handshake failed', { error })
+  }
+
+  nextBuffer(): Buffer {
+    return this.reader.nextBuffer()
+  }
+
+  received(count: number): void {
+    this.lastActiveMs = this.options.clock.nowMs()
+    this.reader.received(count)
+  }
+
+  nowMs(): number {
+    return this.options.clock.nowMs()
   }
 
   private onFrame(frame: SharedBytes): void {
+    const { requestBytes } = this.options
+    const bytes = frame.buffer.length
     const request = this.decodeOrRefuse(frame)
-    if (request === null) return
+    if (request === null) {
+      requestBytes.give(bytes)
+      return
+    }
     this.queue.push(request)
-    this.queuedBytes += frame.buffer.length
+    this.queuedBytes += bytes
     if (this.isQueueOver(1)) this.hold('unanswered')
+    if (requestBytes.isOver) this.hold('requests')
+    this.gate.enter(request)
+  }
+
+  private begin(request: Request): void {
+    // As in Kafka only what is kept counts: waiting fetches must not keep producers out.
+    if (!countsUntilAnswered(request)) this.options.requestBytes.give(request.frame.buffer.length)
     this.options.dispatcher.dispatch(request)
   }
 
@@ -155,6 +242,12 @@ export class Connection implements RequestChannel {
     return new Request(this, { api, version: 0, correlationId, clientId: null }, null, frame)
   }
 
+  private refuseSize(sizeBytes: number): void {
+    const isTls = sizeBytes >>> 16 === TLS_HELLO && this.options.tls === null
+    if (isTls) this.refuse('a client speaks TLS where there is none', {})
+    else this.refuse('a frame has a size that is not allowed', { sizeBytes })
+  }
+
   private refuse(why: string, fields: Record<string, unknown>): void {
     this.options.logger.info(`${why}: the connection is closed`, {
       ...fields,
@@ -184,13 +277,22 @@ export class Connection implements RequestChannel {
     while (count < this.queue.length && this.queue[count]?.pieces !== null) count++
     if (count === 0) return
     const due = this.queue.splice(0, count)
-    this.lastActiveMs = this.options.nowMs()
-    for (const { frame } of due) this.queuedBytes -= frame.buffer.length
+    this.lastActiveMs = this.options.clock.nowMs()
+    for (const request of due) this.leave(request)
     if (!this.isQueueOver(0.5)) this.release('unanswered')
     this.socket.cork()
     for (const request of due) this.write(request)
     this.socket.uncork()
     if (this.socket.writableLength > UNSENT_BYTES_MAX) this.hold('unsent')
+    this.gate.pump()
+  }
+
+  /** The request is out of the queue: its memory is no longer ours. */
+  private leave(request: Request): void {
+    const bytes = request.frame.buffer.length
+    this.queuedBytes -= bytes
+    if (countsUntilAnswered(request)) this.options.requestBytes.give(bytes)
+    this.gate.answered(request)
   }
 
   /** Nobody takes them any more, in whatever order they come. */
@@ -198,7 +300,10 @@ export class Connection implements RequestChannel {
     const waiting: Request[] = []
     for (const request of this.queue) {
       if (request.pieces === null) waiting.push(request)
-      else request.sent()
+      else {
+        this.leave(request)
+        request.sent()
+      }
     }
     this.queue = waiting
   }
@@ -206,10 +311,14 @@ export class Connection implements RequestChannel {
   private write(request: Request): void {
     const pieces = request.pieces ?? []
     if (pieces.length === 0) {
-      request.sent()
+      this.onSent(request)
       return
     }
-    const sent = (): void => request.sent()
+    this.options.unsentBytes.take(request.piecesBytes)
+    const sent = (): void => {
+      this.options.unsentBytes.give(request.piecesBytes)
+      this.onSent(request)
+    }
     if (request.piecesBytes <= JOIN_BYTES_MAX && pieces.length > 1) {
       this.socket.write(Buffer.concat(pieces, request.piecesBytes), sent)
       return
@@ -219,20 +328,32 @@ export class Connection implements RequestChannel {
     this.socket.write(pieces[last] as Uint8Array, sent)
   }
 
-  /** Stops reading for one reason; each reason is released on its own. */
-  private reasons = new Set<string>()
-
-  hold(reason: string): void {
-    if (this.reasons.has(reason)) return
-    this.reasons.add(reason)
-    this.holds++
-    if (this.holds === 1) this.socket.pause()
+  private onSent(request: Request): void {
+    request.sent()
+    this.gate.sent(request)
   }
 
-  release(reason: string): void {
-    if (!this.reasons.delete(reason)) return
-    this.holds--
-    if (this.holds === 0 && !this.closed) this.socket.resume()
+  /** There is room again for answers of all connections: fetches that waited for it may begin. */
+  pump(): void {
+    this.gate.pump()
+  }
+
+  /** Stops reading for one reason; each reason is released on its own. */
+  hold(reason: HoldReason): void {
+    const before = this.reasons
+    this.reasons |= REASONS[reason]
+    if (before === 0) this.socket.pause()
+  }
+
+  release(reason: HoldReason): void {
+    const before = this.reasons
+    this.reasons &= ~REASONS[reason]
+    if (before !== 0 && this.reasons === 0 && !this.closed) this.socket.resume()
+  }
+
+  /** What it has begun to send has its memory, and is read on; nothing more is. */
+  holdBetweenFrames(): void {
+    if (!this.reader.isWithinFrame) this.hold('requests')
   }
 
   close(): void {
@@ -240,24 +361,55 @@ export class Connection implements RequestChannel {
     // Whatever else came in the same piece is not worked on: what a client sent after a request
     // that was refused must not be done without it. After destroy, when nothing reads into a frame.
     this.reader.close()
+    this.dropNotBegun()
   }
 
   get isClosed(): boolean {
     return this.closed
   }
 
-  /** Since when nothing is to be done for it (nowMs); null while there is, or while nobody reads. */
-  get idleSinceMs(): number | null {
-    const isBusy = this.queue.length > 0 || this.holds > 0 || this.socket.writableLength > 0
-    return isBusy ? null : this.lastActiveMs
+  /**
+   * Since when nothing has happened that the broker waits for (nowMs); null while the client waits
+   * for the broker. A client that takes none of its answers is as one that says nothing. To be
+   * asked now and then: only by that is it seen whether answers are taken.
+   */
+  idleSinceMs(): number | null {
+    const isHeld = (this.reasons & ~REASONS.unsent) !== 0
+    if (isHeld || this.queue.length > this.gate.waitingCount) return null
+    const unsent = this.socket.writableLength === 0 ? 0 : unsentBytes(this.socket)
+    if (unsent !== this.unsentSeen) this.lastActiveMs = this.options.clock.nowMs()
+    this.unsentSeen = unsent
+    return this.lastActiveMs
+  }
+
+  /** Whether answers wait for the client to take them. */
+  get hasUnsent(): boolean {
+    return this.socket.writableLength > 0
   }
 
   private onClose(): void {
     if (this.closed) return
     this.closed = true
+    this.handshake?.cancel()
     this.reader.close()
+    this.dropNotBegun()
     this.dropAnswers()
     for (const request of this.queue) request.onConnectionClosed?.()
     this.options.onClosed(this)
   }
+
+  /** Nobody is to work on them any more. */
+  private dropNotBegun(): void {
+    for (const request of this.gate.close()) {
+      this.queue.splice(this.queue.indexOf(request), 1)
+      this.queuedBytes -= request.frame.buffer.length
+      this.options.requestBytes.give(request.frame.buffer.length)
+      request.frame.release()
+    }
+  }
+}
+
+/** Whether the memory of a request's frame is in use until it is answered, for the records in it. */
+function countsUntilAnswered(request: Request): boolean {
+  return request.api.key === apis.produce.key
 }

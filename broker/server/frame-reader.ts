@@ -13,11 +13,15 @@ export class FrameReader {
   private readonly options: {
     readonly pool: BufferPool
     readonly frameBytesMax: number
+    /** Memory of so many bytes was taken for a frame. */
+    readonly onBegin?: (sizeBytes: number) => void
+    /** A frame was dropped before it was whole. */
+    readonly onDropped?: (sizeBytes: number) => void
     /** Takes the frame over, with its one owner. */
     readonly onFrame: (frame: SharedBytes) => void
     readonly onTooLarge: (sizeBytes: number) => void
   }
-  private readonly size = Buffer.alloc(SIZE_BYTES)
+  private size = 0
   private sizeFilled = 0
   private frame: SharedBytes | null = null
   private filled = 0
@@ -46,10 +50,9 @@ export class FrameReader {
     let position = 0
     while (position < chunk.length && !this.closed) {
       if (this.frame === null) {
-        const taken = Math.min(SIZE_BYTES - this.sizeFilled, chunk.length - position)
-        chunk.copy(this.size, this.sizeFilled, position, position + taken)
-        this.sizeFilled += taken
-        position += taken
+        this.size = (this.size << 8) | (chunk[position] as number)
+        this.sizeFilled++
+        position++
         if (this.sizeFilled === SIZE_BYTES) this.begin()
       } else {
         const taken = Math.min(this.frame.buffer.length - this.filled, chunk.length - position)
@@ -63,7 +66,7 @@ export class FrameReader {
 
   private begin(): void {
     this.sizeFilled = 0
-    const sizeBytes = this.size.readInt32BE(0)
+    const sizeBytes = this.size
     if (sizeBytes < 8 || sizeBytes > this.options.frameBytesMax) {
       this.closed = true
       this.options.onTooLarge(sizeBytes)
@@ -71,6 +74,12 @@ export class FrameReader {
     }
     this.frame = this.options.pool.take(sizeBytes)
     this.filled = 0
+    this.options.onBegin?.(sizeBytes)
+  }
+
+  /** Whether a part of a frame is here, and memory for all of it. */
+  get isWithinFrame(): boolean {
+    return this.frame !== null
   }
 
   private finishIfFull(): void {
@@ -83,7 +92,10 @@ export class FrameReader {
   /** The connection is gone; an unfinished frame is dropped. */
   close(): void {
     this.closed = true
-    this.frame?.release()
+    const { frame } = this
+    if (frame === null) return
     this.frame = null
+    this.options.onDropped?.(frame.buffer.length)
+    frame.release()
   }
 }

@@ -1,128 +1,17 @@
 import { afterEach, describe, expect, test } from '@jest/globals'
-import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
-import { BufferPool, type SharedBytes } from '../../base/buffer-pool.ts'
 import { sleep, systemClock } from '../../base/clock.ts'
-import { silentLogger } from '../../base/log.ts'
 import { seededRandom } from '../../base/random.ts'
 import { virtualClock } from '../../base/testing/virtual-clock.ts'
 import { apis } from '../protocol/api-keys.ts'
-import { joined } from '../protocol/codec.ts'
-import { encodeRequestFrame } from '../protocol/request-header.ts'
 import type { Request } from '../request.ts'
-import { Server, type ServerOptions } from './server.ts'
+import { ConnectionQuotas } from './connection-quotas.ts'
+import type { ServerOptions } from './server.ts'
+import { limits, range, request, TestServer, until } from './testing/test-server.ts'
 
-const WAIT_MS_MAX = 10_000
+const open: TestServer[] = []
 
-/** Resolves once it is so. */
-async function until(isSo: () => boolean, what: string): Promise<void> {
-  const endMs = systemClock.nowMs() + WAIT_MS_MAX
-  while (!isSo()) {
-    if (systemClock.nowMs() > endMs) throw new Error(`in vain: ${what}`)
-    await sleep(systemClock, 2)
-  }
-}
-
-/** A client that sees what comes, frame by frame, when it looks. */
-class Client {
-  readonly socket: Socket
-  isClosed = false
-  readonly frames: Buffer[] = []
-  private rest = Buffer.alloc(0)
-
-  constructor(port: number) {
-    this.socket = connect({ host: '127.0.0.1', port, noDelay: true })
-    this.socket.on('error', () => {})
-    this.socket.on('close', () => {
-      this.isClosed = true
-    })
-    this.socket.on('data', (bytes: Buffer) => this.receive(Buffer.concat([this.rest, bytes])))
-  }
-
-  private receive(bytes: Buffer): void {
-    let position = 0
-    while (position + 4 <= bytes.length) {
-      const end = position + 4 + bytes.readInt32BE(position)
-      if (end > bytes.length) break
-      this.frames.push(bytes.subarray(position + 4, end))
-      position = end
-    }
-    this.rest = Buffer.from(bytes.subarray(position))
-  }
-
-  /** The correlation ids of the answers that came so far. */
-  get answers(): number[] {
-    return this.frames.map((frame) => frame.readInt32BE(0))
-  }
-
-  send(...pieces: Buffer[]): void {
-    this.socket.write(Buffer.concat(pieces))
-  }
-}
-
-/** A server whose requests a test answers. */
-class Setup {
-  readonly pool = new BufferPool(1024 * 1024)
-  readonly requests: Request[] = []
-  readonly clients: Client[] = []
-  onRequest: (request: Request) => void = () => {}
-  readonly server: Server
-  port = 0
-
-  constructor(options: Partial<ServerOptions> = {}) {
-    this.server = new Server({
-      listener: 'test',
-      host: '127.0.0.1',
-      port: 0,
-      pool: this.pool,
-      frameBytesMax: 1024 * 1024,
-      connectionsMax: 100,
-      dispatcher: {
-        serves: (api) => api.key !== apis.createTopics.key,
-        dispatch: (request) => {
-          this.requests.push(request)
-          this.onRequest(request)
-        },
-      },
-      logger: silentLogger,
-      nowMs: () => systemClock.nowMs(),
-      ...options,
-    })
-  }
-
-  async listen(): Promise<this> {
-    this.port = await this.server.listen()
-    return this
-  }
-
-  async client(): Promise<Client> {
-    const client = new Client(this.port)
-    this.clients.push(client)
-    await once(client.socket, 'connect')
-    return client
-  }
-
-  /** Answers with the correlation id and `bytes` more, from memory of the pool. */
-  answer(request: Request, bytes = 0): void {
-    const head = Buffer.alloc(8)
-    head.writeInt32BE(4 + bytes, 0)
-    head.writeInt32BE(request.correlationId, 4)
-    const frames: SharedBytes[] = bytes === 0 ? [] : [this.pool.take(bytes)]
-    frames[0]?.buffer.fill(request.correlationId & 0xff)
-    const pieces = [head, ...frames.map(({ buffer }) => buffer)]
-    request.answer(pieces, 8 + bytes, frames)
-  }
-
-  close(): void {
-    for (const { socket } of this.clients) socket.destroy()
-    this.server.close()
-  }
-}
-
-const open: Setup[] = []
-
-async function setup(options: Partial<ServerOptions> = {}): Promise<Setup> {
-  const made = new Setup(options)
+async function setup(options: Partial<ServerOptions> = {}): Promise<TestServer> {
+  const made = new TestServer(options)
   open.push(made)
   return made.listen()
 }
@@ -130,18 +19,6 @@ async function setup(options: Partial<ServerOptions> = {}): Promise<Setup> {
 afterEach(() => {
   for (const each of open.splice(0)) each.close()
 })
-
-/** A Metadata request, of about `padding` bytes more. */
-function request(correlationId: number, padding = 0): Buffer {
-  const header = { correlationId, clientId: 'x'.repeat(padding % 10_000) }
-  const count = Math.floor(padding / 10_000)
-  const topics = Array.from({ length: count }, () => ({ name: 'y'.repeat(10_000) }))
-  return joined(encodeRequestFrame(apis.metadata.request, 1, header, { topics }))
-}
-
-function range(count: number, first = 0): number[] {
-  return Array.from({ length: count }, (_, index) => first + index)
-}
 
 describe('requests and answers', () => {
   test('pipelined requests are worked on side by side and answered in their order', async () => {
@@ -269,7 +146,9 @@ describe('what is refused', () => {
   })
 
   test('more connections than may', async () => {
-    const made = await setup({ connectionsMax: 2 })
+    const made = await setup({
+      quotas: new ConnectionQuotas(limits({ connectionsMax: 2 }), () => systemClock.nowMs()),
+    })
     made.onRequest = (one) => made.answer(one)
     const [first, second] = [await made.client(), await made.client()]
     await until(() => made.server.connections.size === 2, 'two connections')
@@ -340,7 +219,7 @@ describe('connections that end', () => {
 describe('idle connections', () => {
   test('are closed; those with something to do, or that nobody reads, are not', async () => {
     const clock = virtualClock()
-    const made = await setup({ nowMs: () => clock.nowMs() })
+    const made = await setup({ clock })
     const [idle, waiting, held] = [await made.client(), await made.client(), await made.client()]
     await until(() => made.server.connections.size === 3, 'three connections')
     waiting.send(request(1))
@@ -428,15 +307,15 @@ describe('who is not read', () => {
     const client = await made.client()
     await until(() => made.server.connections.size === 1, 'the connection')
     const [connection] = [...made.server.connections]
-    connection?.hold('one')
-    connection?.hold('one')
-    connection?.hold('other')
-    connection?.release('one')
+    connection?.hold('memory')
+    connection?.hold('memory')
+    connection?.hold('rate')
+    connection?.release('memory')
     client.send(request(1))
     await sleep(systemClock, 50)
     expect(made.requests).toHaveLength(0)
-    connection?.release('one')
-    connection?.release('other')
+    connection?.release('memory')
+    connection?.release('rate')
     await until(() => made.requests.length === 1, 'the request')
   })
 })

@@ -4,6 +4,7 @@ import {
   check,
   fail,
   finishing,
+  type OutgoingRecord,
   play,
   report,
   sendAsAsked,
@@ -34,12 +35,16 @@ async function produce(): Promise<void> {
   })
   await producer.connect()
   const compression = settings.codec === 'gzip' ? CompressionTypes.GZIP : CompressionTypes.None
-  await sendAsAsked(async (records) => {
-    const answers = await producer.send({ topic, messages: [...records], compression })
+  const send = async (messages: OutgoingRecord[]): Promise<void> => {
+    const answers = await producer.send({ topic, messages, compression })
     check(
       answers.every(({ errorCode }) => errorCode === 0),
       JSON.stringify(answers),
     )
+  }
+  await sendAsAsked(async (records) => {
+    if (!settings.recordPerSend) return send([...records])
+    for (const record of records) await send([record])
   })
   await producer.disconnect()
 }
@@ -94,8 +99,9 @@ async function seek(): Promise<void> {
   await consumer.disconnect()
 }
 
-function adminSteps(admin: Admin): [string, () => Promise<unknown>][] {
-  const groupId = settings.groupId ?? ''
+type Step = [string, () => Promise<unknown>]
+
+function topicSteps(admin: Admin): Step[] {
   const resource = { type: ConfigResourceTypes.TOPIC, name: topic }
   const partitionCount = async (): Promise<number> => {
     const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
@@ -134,6 +140,12 @@ function adminSteps(admin: Admin): [string, () => Promise<unknown>][] {
       'delete records',
       () => admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '0' }] }),
     ],
+  ]
+}
+
+function groupSteps(admin: Admin): Step[] {
+  const groupId = settings.groupId ?? ''
+  return [
     [
       'alter group offsets',
       () => admin.setOffsets({ groupId, topic, partitions: [{ partition: 1, offset: '0' }] }),
@@ -173,7 +185,7 @@ function adminSteps(admin: Admin): [string, () => Promise<unknown>][] {
 async function administer(): Promise<void> {
   const admin = kafka.admin()
   await admin.connect()
-  await takeSteps(adminSteps(admin))
+  await takeSteps([...topicSteps(admin), ...groupSteps(admin)])
   await admin.disconnect()
 }
 

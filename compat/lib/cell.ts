@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { ReadRecord } from '../../e2e/lib/acknowledged.ts'
 import type { Cluster } from '../../e2e/lib/cluster.ts'
 import { readTopic } from '../../e2e/lib/kcat.ts'
+import { until } from '../../e2e/lib/wait.ts'
 import { leadersOf } from '../../e2e/lib/wire-client.ts'
 import type { Client } from './clients.ts'
 import { faultsOfLog, faultsOfReading } from './ledger.ts'
@@ -97,14 +98,13 @@ export class Cell {
   }
 }
 
+const READ_MS_MAX = 90_000
+
 /** Waits until consumers have, together, read every record that was acknowledged to `producer`. */
 export async function untilAllRead(
   producer: Session,
   consumers: readonly Session[],
-  waitMsMax = 120_000,
 ): Promise<void> {
-  const [first] = consumers
-  if (first === undefined) throw new Error('nobody reads')
   const read = new Set<string>()
   const positions = consumers.map(() => 0)
   const look = (): boolean => {
@@ -115,5 +115,9 @@ export async function untilAllRead(
     }
     return read.size >= producer.acked.length
   }
-  await first.until('all that was written is read', look, waitMsMax)
+  await until('all that was written is read', look, READ_MS_MAX).catch((error: Error) => {
+    const unread = producer.acked.filter(({ value }) => !read.has(value))
+    const examples = unread.slice(0, 12).map(({ value }) => value)
+    throw new Error(`${error.message}: ${unread.length} are not, such as ${examples.join(' ')}`)
+  })
 }

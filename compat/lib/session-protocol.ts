@@ -22,6 +22,8 @@ export interface SessionSettings {
   readonly name?: string
   readonly codec?: Codec
   readonly idempotent?: boolean
+  /** produce: each call of the client gets one record, for clients that take several. */
+  readonly recordPerSend?: boolean
   /** consume: the group. admin: the name of a group to make and delete. */
   readonly groupId?: string
   readonly instanceId?: string

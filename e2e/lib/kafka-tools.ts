@@ -19,9 +19,13 @@ export async function fetchKafkaTools(): Promise<void> {
   if (code !== 0) throw new Error(`Kafka's tools cannot be fetched: ${stderr}`)
 }
 
-/** Runs one of Kafka's own tools, by its class's name in org.apache.kafka.tools, to its end. */
+/**
+ * Runs one of Kafka's own tools to its end, by its class's name in org.apache.kafka.tools; the few
+ * that are elsewhere begin with `kafka.`.
+ */
 export async function kafkaTool(name: string, args: readonly string[]): Promise<string> {
-  const result = await finished(spawnGuarded(SCRIPT, [`org.apache.kafka.tools.${name}`, ...args]))
+  const main = name.startsWith('kafka.') ? name : `org.apache.kafka.tools.${name}`
+  const result = await finished(spawnGuarded(SCRIPT, [main, ...args]))
   const { code, stdout, stderr }: Finished = result
   if (code !== 0) throw new Error(`${name} ended with ${code}: ${stdout} ${stderr}`)
   return stdout

@@ -1,0 +1,180 @@
+import type { BufferPool } from '../../base/buffer-pool.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { Logger } from '../../base/log.ts'
+import type { NodeListener } from '../../metadata/records.ts'
+import type { BrokerConfig } from '../config/broker-config.ts'
+import type { ListenerSettings } from '../listener-settings.ts'
+import { ByteBound } from './byte-bound.ts'
+import type { Dispatcher } from './connection.ts'
+import { addressOverrides, type ConnectionLimits, ConnectionQuotas } from './connection-quotas.ts'
+import { Server } from './server.ts'
+import { TlsCredentials } from './tls-credentials.ts'
+
+/** A client that takes nothing for so long is closed once memory is short. */
+const STALLED_MS_MAX = 10_000
+
+export interface ListenersOptions {
+  readonly listeners: readonly ListenerSettings[]
+  readonly config: BrokerConfig
+  readonly pool: BufferPool
+  readonly dispatcher: Dispatcher
+  readonly logger: Logger
+  readonly clock: Clock
+  readonly tlsPollMs: number
+  readonly unsentBytesMax: number
+}
+
+interface AddressOverrides {
+  readonly text: string
+  readonly counts: ReadonlyMap<string, number>
+}
+
+/** All that Kafka clients connect to, and the bounds that its parts share. */
+export class Listeners {
+  private readonly options: ListenersOptions
+  private readonly servers: Server[] = []
+  private readonly quotas: ConnectionQuotas
+  private readonly requests: ByteBound
+  private readonly unsent: ByteBound
+  private overrides: AddressOverrides = { text: '', counts: new Map() }
+
+  constructor(options: ListenersOptions) {
+    this.options = options
+    const { config, clock } = options
+    const { overrides, why } = this.addressOverrides()
+    if (why !== null) throw new Error(why)
+    this.overrides = overrides
+    const limits = (): ConnectionLimits => ({
+      connectionsMax: config.number('max.connections'),
+      perAddressMax: config.number('max.connections.per.ip'),
+      addressOverrides: this.currentOverrides(),
+      perSecondMax: config.number('max.connection.creation.rate'),
+    })
+    this.quotas = new ConnectionQuotas(limits, () => clock.nowMs())
+    this.requests = new ByteBound(
+      () => requestBytesMax(config),
+      (isOver) => {
+        for (const server of this.servers) server.holdRequests(isOver)
+      },
+    )
+    this.unsent = new ByteBound(
+      () => options.unsentBytesMax,
+      (isOver) => {
+        if (!isOver) for (const server of this.servers) server.pumpAll()
+      },
+    )
+  }
+
+  private addressOverrides(): { overrides: AddressOverrides; why: string | null } {
+    const text = this.options.config.get('max.connections.per.ip.overrides')
+    if (text === this.overrides.text) return { overrides: this.overrides, why: null }
+    const counts = addressOverrides(text)
+    if (counts !== null) return { overrides: { text, counts }, why: null }
+    const why =
+      `max.connections.per.ip.overrides='${text}' is not understood: expected IP addresses with ` +
+      'counts, such as 10.0.0.1:100,10.0.0.2:200'
+    // Once: what was good before goes on to count.
+    return { overrides: { text, counts: this.overrides.counts }, why }
+  }
+
+  /** It may change while the broker runs. */
+  private currentOverrides(): AddressOverrides['counts'] {
+    const { overrides, why } = this.addressOverrides()
+    if (why !== null) this.options.logger.warn(why)
+    this.overrides = overrides
+    return overrides.counts
+  }
+
+  /** Resolves with the ports, in the order of the settings, once all listen; none is read yet. */
+  async listen(): Promise<readonly number[]> {
+    const { listeners, config, pool, dispatcher, logger, clock, tlsPollMs } = this.options
+    const ports: number[] = []
+    for (const { name, listen, tls: settings } of listeners) {
+      const tls =
+        settings &&
+        (await TlsCredentials.load({ listener: name, settings, clock, logger, pollMs: tlsPollMs }))
+      const server = new Server({
+        listener: name,
+        host: listen.host,
+        port: listen.port,
+        pool,
+        frameBytesMax: config.number('socket.request.max.bytes'),
+        dispatcher,
+        logger,
+        clock,
+        tls,
+        quotas: this.quotas,
+        requestBytes: this.requests,
+        unsentBytes: this.unsent,
+      })
+      this.servers.push(server)
+      ports.push(await server.listen())
+      // Clients may come as soon as the port is there; nothing can be answered before the node is.
+      server.holdAll(true)
+    }
+    return ports
+  }
+
+  get connectionCount(): number {
+    return this.quotas.count
+  }
+
+  /** Bytes of answers that clients have not taken. */
+  get unsentBytes(): number {
+    return this.unsent.bytes
+  }
+
+  /** Bytes of requests that are not answered, as queued.max.request.bytes counts them. */
+  get requestBytes(): number {
+    return this.requests.bytes
+  }
+
+  holdAll(hold: boolean): void {
+    for (const server of this.servers) server.holdAll(hold)
+  }
+
+  /** Closes what is idle, and what stands in the way; to be called now and then. */
+  closeIdle(): void {
+    const idleMsMax = this.options.config.number('connections.max.idle.ms')
+    for (const server of this.servers) {
+      server.closeIdle(idleMsMax)
+      if (this.unsent.isOver) server.closeStalled(STALLED_MS_MAX)
+    }
+  }
+
+  close(): void {
+    for (const server of this.servers) server.close()
+  }
+}
+
+/** Kafka writes -1 for no bound. */
+function requestBytesMax(config: BrokerConfig): number {
+  const bytes = config.number('queued.max.request.bytes')
+  return bytes <= 0 ? Number.POSITIVE_INFINITY : bytes
+}
+
+/** What clients of each listener are told: as set, or where it listens. */
+export function advertisedListeners(
+  listeners: readonly ListenerSettings[],
+  ports: readonly number[],
+): readonly NodeListener[] {
+  return listeners.map(({ name, listen, advertised, tls }, index) => {
+    const port = ports[index] ?? listen.port
+    return {
+      name,
+      host: advertised?.host ?? hostFor(listen.host),
+      port: advertised?.port || port,
+      security: tls === null ? 'plaintext' : 'tls',
+    }
+  })
+}
+
+export function isAnyHost(host: string): boolean {
+  return host === '0.0.0.0' || host === '::'
+}
+
+/** Nobody can connect to "any address"; whoever is on this machine can connect to it by this one. */
+export function hostFor(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1'
+  return host === '::' ? '::1' : host
+}
