@@ -3,6 +3,7 @@ import { systemClock } from '../../base/clock.ts'
 import { silentLogger } from '../../base/log.ts'
 import { seededRandom } from '../../base/random.ts'
 import { DEFAULT_CONTROLLER_SETTINGS } from '../../controller/controller.ts'
+import type { NodeListener } from '../../metadata/records.ts'
 import { memoryStore } from '../../object-store/memory.ts'
 import type { ObjectStore } from '../../object-store/store.ts'
 import { BrokerConfig } from '../config/broker-config.ts'
@@ -55,6 +56,7 @@ export class TestCluster {
   async addBroker(
     config: Readonly<Record<string, string>> = {},
     settings: Partial<NodeSettings> = {},
+    place: { rack?: string; listeners?: readonly NodeListener[] } = {},
   ): Promise<TestBroker> {
     const port = 10_000 + this.seed
     const random = seededRandom(this.seed++)
@@ -64,8 +66,11 @@ export class TestCluster {
       clock: systemClock,
       random,
       logger: silentLogger,
-      address: { host: 'localhost', port, internalHost: 'localhost', internalPort: port },
-      rack: null,
+      address: {
+        ...{ host: 'localhost', port, internalHost: 'localhost', internalPort: port },
+        ...(place.listeners && { listeners: place.listeners }),
+      },
+      rack: place.rack ?? null,
       version: '0',
       transport: this.transport(),
       settings: { ...SETTINGS, ...settings },
@@ -136,12 +141,14 @@ export class TestBroker {
 
   /**
    * Sends a request of that version and resolves with the decoded response. Both go through their
-   * encodings. Rejects when the broker closes the connection instead.
+   * encodings. Rejects when the broker closes the connection instead. `listener`: the name of the
+   * one that it comes to.
    */
   call<Req extends Fields, Res extends Fields>(
     api: Api<Req, Res>,
     version: number,
     body: StructIn<Req>,
+    listener = 'test',
   ): Promise<StructOut<Res>> {
     const encoded = encodeToBuffer(api.request, version, body)
     const frame = this.broker.pool.take(encoded.length)
@@ -149,7 +156,7 @@ export class TestBroker {
     const decoded = codecOf(api.request, version).decode(frame.buffer)
     return new Promise((resolve, reject) => {
       const channel = {
-        listener: 'test',
+        listener,
         remoteAddress: 'test',
         isClosed: false,
         nowMs: () => systemClock.nowMs(),
