@@ -18,6 +18,19 @@ export function configsOf(
   return found
 }
 
+/** The names of the resources of that scope that have any config. */
+export function resourcesOf(
+  configs: Pick<Table<string, string>, 'keys'>,
+  scope: ConfigScope,
+): string[] {
+  const found = new Set<string>()
+  for (const key of configs.keys()) {
+    // A resource's name may have line breaks in it, that of a config has none.
+    if (isOfScope(key, scope)) found.add(key.slice(scope.length + 1, key.lastIndexOf('\n')))
+  }
+  return [...found]
+}
+
 /** Whether a key of `image.configs` is of that scope. */
 export function isOfScope(key: string, scope: ConfigScope): boolean {
   return key.startsWith(`${scope}\n`)

@@ -343,6 +343,43 @@ describe('altering', () => {
   })
 })
 
+test('what has configs is listed, by its kind', async () => {
+  const cluster = await TestCluster.start(1)
+  try {
+    const [one] = cluster.brokers as [TestBroker]
+    await createTopic(one, 'listed')
+    const set = (resourceType: number, resourceName: string, name: string, value: string) =>
+      one.call(apis.alterConfigs, 2, {
+        resources: [{ resourceType, resourceName, configs: [{ name, value }] }],
+        validateOnly: false,
+      })
+    await set(GROUP, 'a\nb', 'consumer.session.timeout.ms', '50000')
+    await set(METRICS, 'm', 'interval.ms', '500')
+    const list = async (resourceTypes: number[], version = 1) => {
+      const response = await one.call(apis.listConfigResources, version, { resourceTypes })
+      const { errorCode, configResources } = response
+      if (errorCode !== 0) return errorName(errorCode)
+      return configResources.map(({ resourceName, resourceType }) => [resourceType, resourceName])
+    }
+    const id = String(one.nodeId)
+    expect(await list([])).toEqual([
+      [GROUP, 'a\nb'],
+      [METRICS, 'm'],
+      [LOGGER, id],
+      [BROKER, id],
+      [TOPIC, 'listed'],
+    ])
+    expect(await list([TOPIC, GROUP])).toEqual([
+      [GROUP, 'a\nb'],
+      [TOPIC, 'listed'],
+    ])
+    expect(await list([], 0)).toEqual([[METRICS, 'm']])
+    expect(await list([3])).toBe('UNSUPPORTED_VERSION')
+  } finally {
+    cluster.stop()
+  }
+})
+
 describe('configs of brokers', () => {
   const id = () => String(client.nodeId)
 

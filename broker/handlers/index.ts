@@ -26,6 +26,7 @@ import { handleHeartbeat } from './heartbeat.ts'
 import { handleLeaveGroup } from './leave-group.ts'
 import { handleSyncGroup } from './sync-group.ts'
 import { handleDescribeGroups } from './describe-groups.ts'
+import { handleListConfigResources } from './list-config-resources.ts'
 import { handleListGroups } from './list-groups.ts'
 import { handleDeleteGroups } from './delete-groups.ts'
 import { handleOffsetDelete } from './offset-delete.ts'
@@ -66,6 +67,7 @@ export const handlers: ReadonlyMap<number, Handler> = new Map<number, Handler>([
   [apis.offsetDelete.key, handleOffsetDelete],
   [apis.deleteRecords.key, handleDeleteRecords],
   [apis.createPartitions.key, handleCreatePartitions],
+  [apis.listConfigResources.key, handleListConfigResources],
   [apis.electLeaders.key, handleElectLeaders],
   [apis.describeProducers.key, handleDescribeProducers],
 ])

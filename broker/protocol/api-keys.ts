@@ -48,6 +48,10 @@ import {
   describeProducersRequest,
   describeProducersResponse,
 } from './messages/describe-producers.ts'
+import {
+  listConfigResourcesRequest,
+  listConfigResourcesResponse,
+} from './messages/list-config-resources.ts'
 import type { Fields, Message } from './schema.ts'
 
 export interface Api<Request extends Fields = Fields, Response extends Fields = Fields> {
@@ -125,6 +129,11 @@ export const apis = {
   deleteRecords: api('DeleteRecords', deleteRecordsRequest, deleteRecordsResponse),
   createPartitions: api('CreatePartitions', createPartitionsRequest, createPartitionsResponse),
   alterConfigs: api('AlterConfigs', alterConfigsRequest, alterConfigsResponse),
+  listConfigResources: api(
+    'ListConfigResources',
+    listConfigResourcesRequest,
+    listConfigResourcesResponse,
+  ),
   electLeaders: api('ElectLeaders', electLeadersRequest, electLeadersResponse),
   describeProducers: api('DescribeProducers', describeProducersRequest, describeProducersResponse),
 } as const
