@@ -7,6 +7,9 @@ import type { AnyApi } from './protocol/api-keys.ts'
 /** What only the process as a whole knows. */
 export interface ProcessSources {
   readonly connections: () => number
+  readonly connectionsRefused: () => number
+  readonly requestBytes: () => number
+  readonly unsentBytes: () => number
   readonly pooledBytes: () => number
   readonly eventLoopUtilization: () => number
 }
@@ -166,6 +169,21 @@ export class BrokerMetrics {
     const { registry } = this
     registry.gauge('streamcluster_frame_bytes', 'Request frames in memory.', sources.pooledBytes)
     registry.gauge('streamcluster_connections', 'Open client connections.', sources.connections)
+    registry.counter(
+      'streamcluster_connections_refused_total',
+      'Client connections that a bound did not let in.',
+      sources.connectionsRefused,
+    )
+    registry.gauge(
+      'streamcluster_request_bytes',
+      'Bytes of requests that queued.max.request.bytes counts.',
+      sources.requestBytes,
+    )
+    registry.gauge(
+      'streamcluster_unsent_bytes',
+      'Bytes of answers that clients have not taken.',
+      sources.unsentBytes,
+    )
     registry.gauge(
       'streamcluster_event_loop_utilization',
       'Share of time that the event loop is busy, 0 to 1.',

@@ -124,6 +124,9 @@ export class Worker {
     this.listeners?.holdAll(false)
     this.metrics.watch(node, clock, {
       connections: () => this.listeners?.connectionCount ?? 0,
+      connectionsRefused: () => this.listeners?.refusedCount ?? 0,
+      requestBytes: () => this.listeners?.requestBytes ?? 0,
+      unsentBytes: () => this.listeners?.unsentBytes ?? 0,
       pooledBytes: () => this.pool.bytesInUse,
       eventLoopUtilization: () => this.utilization,
     })

@@ -28,6 +28,8 @@ const BURST_MS = 1_000
  */
 export class ConnectionQuotas {
   count = 0
+  /** How many were refused so far. */
+  refusedCount = 0
   /** By address: a client on both of two listeners is one. */
   private readonly countByAddress = new Map<string, number>()
   private readonly limits: () => ConnectionLimits
@@ -43,6 +45,17 @@ export class ConnectionQuotas {
 
   /** Counts a connection from there, unless it is refused. */
   admit(address: string): Admission {
+    const admission = this.judge(address)
+    if (!admission.admitted) {
+      this.refusedCount++
+      return admission
+    }
+    this.count++
+    this.countByAddress.set(address, (this.countByAddress.get(address) ?? 0) + 1)
+    return admission
+  }
+
+  private judge(address: string): Admission {
     const limits = this.limits()
     if (this.count >= limits.connectionsMax) {
       return { admitted: false, reason: 'too many connections', limit: limits.connectionsMax }
@@ -56,8 +69,6 @@ export class ConnectionQuotas {
     if (delayMs > DELAY_MS_MAX) {
       return { admitted: false, reason: 'too many connections at once', limit: limits.perSecondMax }
     }
-    this.count++
-    this.countByAddress.set(address, count + 1)
     return { admitted: true, delayMs }
   }
 

@@ -92,6 +92,7 @@ export class Connection implements RequestChannel {
   private closed = false
   private secured: boolean
   private handshake: Timer | null = null
+  private turn: Timer | null = null
   private lastActiveMs: number
   private unsentSeen = 0
 
@@ -351,6 +352,12 @@ export class Connection implements RequestChannel {
     if (before !== 0 && this.reasons === 0 && !this.closed) this.socket.resume()
   }
 
+  /** It is not read before its turn: too many came at once. */
+  holdFor(delayMs: number): void {
+    this.hold('rate')
+    this.turn = this.options.clock.after(delayMs, () => this.release('rate'))
+  }
+
   /** What it has begun to send has its memory, and is read on; nothing more is. */
   holdBetweenFrames(): void {
     if (!this.reader.isWithinFrame) this.hold('requests')
@@ -391,6 +398,7 @@ export class Connection implements RequestChannel {
     if (this.closed) return
     this.closed = true
     this.handshake?.cancel()
+    this.turn?.cancel()
     this.reader.close()
     this.dropNotBegun()
     this.dropAnswers()

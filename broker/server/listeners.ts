@@ -119,6 +119,10 @@ export class Listeners {
     return this.quotas.count
   }
 
+  get refusedCount(): number {
+    return this.quotas.refusedCount
+  }
+
   /** Bytes of answers that clients have not taken. */
   get unsentBytes(): number {
     return this.unsent.bytes

@@ -46,7 +46,7 @@ export class Server {
   }
 
   private accept(socket: Socket): void {
-    const { logger, listener, quotas, clock, requestBytes } = this.options
+    const { logger, listener, quotas, requestBytes } = this.options
     // It may be gone by now, and then has no address: it is not to be counted.
     if (socket.remoteAddress === undefined) {
       socket.destroy()
@@ -64,10 +64,7 @@ export class Server {
     this.connections.add(connection)
     if (this.held) connection.hold('memory')
     if (requestBytes.isOver) connection.hold('requests')
-    if (admission.delayMs > 0) {
-      connection.hold('rate')
-      clock.after(admission.delayMs, () => connection.release('rate'))
-    }
+    if (admission.delayMs > 0) connection.holdFor(admission.delayMs)
   }
 
   private onClosed(connection: Connection): void {
