@@ -8,6 +8,7 @@ import type { Request } from '../request.ts'
 import { CLUSTER_OPERATIONS } from './authorized-operations.ts'
 import { answering, type Broker, codeOf } from './context.ts'
 import { controllerIdFor } from './controller-id.ts'
+import { replacedNodes } from './replaced-nodes.ts'
 
 const endpointType = { brokers: 1, controllers: 2 } as const
 
@@ -28,9 +29,10 @@ export const handleDescribeCluster = answering(
       const { error, errorMessage } = refusalOf(body.endpointType, request.version)
       return { errorCode: codeOf(error), errorMessage, clusterId, brokers: [] }
     }
+    const replaced = replacedNodes(image, request.connection.listener)
     const brokers = []
     for (const node of image.nodes.values()) {
-      const isFenced = node.state === 'sealed'
+      const isFenced = node.state === 'sealed' || replaced.has(node.nodeId)
       if (isFenced && !body.includeFencedBrokers) continue
       const address = addressFor(node.address, request.connection.listener)
       if (address === null) continue

@@ -1,6 +1,7 @@
 import type { ImageState } from '../../metadata/image.ts'
 import { addressFor } from '../../metadata/records.ts'
 import { errorCode } from '../protocol/error-codes.ts'
+import { replacedNodes } from './replaced-nodes.ts'
 
 /** From this version of Metadata on there is an error of its own for it. */
 const FIRST_VERSION_OF_ERROR = 6
@@ -15,25 +16,27 @@ export interface LeaderAnswer {
 
 /**
  * How clients of one listener are told of leaders. A node without that listener cannot be reached
- * by them: as in Kafka, the partition then has an error, no leader, and an offline replica.
+ * by them: as in Kafka, the partition then has an error, no leader, and an offline replica. So it
+ * is with a node that is dead for certain, as a newer one has its address.
  */
 export class LeaderReach {
-  private readonly unreachable = new Set<number>()
-  private readonly error: number
+  private readonly errors = new Map<number, number>()
 
   /** `version`: of a Metadata request, or a later one than all of these. */
   constructor(image: ImageState, listener: string, version: number) {
     const hasError = version >= FIRST_VERSION_OF_ERROR
-    this.error = hasError ? errorCode.LISTENER_NOT_FOUND : errorCode.LEADER_NOT_AVAILABLE
+    const error = hasError ? errorCode.LISTENER_NOT_FOUND : errorCode.LEADER_NOT_AVAILABLE
     for (const { nodeId, address } of image.nodes.values()) {
-      if (addressFor(address, listener) === null) this.unreachable.add(nodeId)
+      if (addressFor(address, listener) === null) this.errors.set(nodeId, error)
+    }
+    for (const nodeId of replacedNodes(image, listener)) {
+      this.errors.set(nodeId, errorCode.LEADER_NOT_AVAILABLE)
     }
   }
 
   of(nodeId: number): LeaderAnswer {
-    if (!this.unreachable.has(nodeId)) {
-      return { errorCode: 0, leaderId: nodeId, offlineReplicas: [] }
-    }
-    return { errorCode: this.error, leaderId: NO_LEADER, offlineReplicas: [nodeId] }
+    const error = this.errors.get(nodeId)
+    if (error === undefined) return { errorCode: 0, leaderId: nodeId, offlineReplicas: [] }
+    return { errorCode: error, leaderId: NO_LEADER, offlineReplicas: [nodeId] }
   }
 }

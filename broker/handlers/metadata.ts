@@ -8,6 +8,7 @@ import { answering, type Broker, codeOf, ZERO_UUID } from './context.ts'
 import { controllerIdFor } from './controller-id.ts'
 import { internalTopic } from './internal-topics.ts'
 import { LeaderReach } from './leader-reach.ts'
+import { replacedNodes } from './replaced-nodes.ts'
 import { createTopic, whyNotTopicName } from './topic-creation.ts'
 import { isInternalTopic } from './topic-names.ts'
 
@@ -58,9 +59,12 @@ function withOperations(topic: TopicAnswer): TopicAnswer {
 
 /** Every node that clients of the listener may talk to. */
 function livingBrokers(broker: Broker, listener: string): MetadataResponse['brokers'] {
+  const { image } = broker.node
+  const replaced = replacedNodes(image, listener)
   const brokers = []
-  for (const { nodeId, state, address, rack } of broker.node.image.nodes.values()) {
-    const reached = state === 'sealed' ? null : addressFor(address, listener)
+  for (const { nodeId, state, address, rack } of image.nodes.values()) {
+    const isGone = state === 'sealed' || replaced.has(nodeId)
+    const reached = isGone ? null : addressFor(address, listener)
     if (reached !== null) brokers.push({ nodeId, host: reached.host, port: reached.port, rack })
   }
   return brokers
