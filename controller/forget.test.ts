@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals'
+import { configKey } from '../metadata/image.ts'
 import { checkpointKey, walKey } from '../metadata/keys.ts'
 import type { MetadataRecord } from '../metadata/records.ts'
 import { registration } from '../metadata/testing/random-records.ts'
@@ -35,6 +36,16 @@ test('a sealed node that nothing refers to goes, with all of its objects but the
   const left = await store.list({ prefix: 'wal/' })
   expect(left.map(({ key }) => key).sort()).toEqual([walKey(2, 5), walKey(20, 0)].sort())
   expect(await store.list({ prefix: 'ckpt/' })).toEqual([])
+})
+
+test('what was set of the node alone goes with it, and nothing else', async () => {
+  const set = (name: string): MetadataRecord => {
+    return { type: 'config', scope: 'broker', name, key: 'max.connections', value: '5' }
+  }
+  const { clock, store, log } = await sealedWorld([set(''), set('1'), set('2'), set('22')])
+  await clock.run(forgetNode(log, store, 2))
+  const left = [...log.image.configs.keys()].sort()
+  expect(left).toEqual(['', '1', '22'].map((name) => configKey('broker', name, 'max.connections')))
 })
 
 test.each([

@@ -12,7 +12,7 @@ interface EffectOfSome {
 }
 
 /** What brokers make of the configs that `OBEYED` does not list. */
-const EFFECTS: readonly EffectOfSome[] = [
+export const EFFECTS: readonly EffectOfSome[] = [
   {
     names: 'log.message.timestamp.* compression.*',
     effect: 'obeyed',
@@ -127,7 +127,7 @@ const PATTERNS = EFFECTS.flatMap(({ names, effect, documentation }) =>
 const OBEYED_BY_NAME: ReadonlyMap<string, string> = new Map(Object.entries(OBEYED))
 
 /** What comes of setting a broker's config, and why. */
-function effectOf(name: string): { effect: Effect; documentation: string } {
+export function effectOf(name: string): { effect: Effect; documentation: string } {
   const documentation = OBEYED_BY_NAME.get(name)
   if (documentation !== undefined) return { effect: 'obeyed', documentation }
   const found = PATTERNS.find(({ pattern }) => pattern.test(baseOfListenerConfig(name) ?? name))

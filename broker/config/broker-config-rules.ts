@@ -1,3 +1,4 @@
+import { whyNotPacking } from './batch-rules.ts'
 import { listOf } from './config-definition.ts'
 import { baseOfListenerConfig } from './dynamic-configs.ts'
 
@@ -37,6 +38,7 @@ export function whyNotBrokerChange(before: Effective, after: Effective): string 
     whyNotLocalRetention(after) ??
     whyNotIntervals(after) ??
     whyNotConnections(after) ??
+    whyNotPacking((name) => after(name) ?? '') ??
     whyNotPossible(before, after)
   )
 }
