@@ -75,13 +75,15 @@ async function versionsOf(clients: readonly Client[]): Promise<Map<string, strin
 function writeCounts(cells: readonly CellResult[], tools: readonly ToolResult[]): number {
   const outcomes = [...cells, ...tools].map(({ outcome }) => outcome.result)
   const count = (result: string): number => outcomes.filter((each) => each === result).length
-  const [numPassedTests, numFailedTests] = [count('passed'), count('failed')]
+  const numPassedTests = count('passed') + count('adjusted')
+  const numFailedTests = count('failed')
   const file = process.env.JEST_JSON
   if (file !== undefined) {
     const counts = { numPassedTests, numFailedTests, numRuntimeErrorTestSuites: 0 }
     writeFileSync(file, JSON.stringify(counts))
   }
-  console.log(`${numPassedTests} passed, ${numFailedTests} failed, ${count('cannot')} cannot be`)
+  const others = `${count('cannot')} cannot, ${count('fails')} fail as is known`
+  console.log(`${numPassedTests} passed, ${numFailedTests} failed, ${others}`)
   return numFailedTests
 }
 

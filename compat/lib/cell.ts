@@ -20,24 +20,28 @@ export class Cell {
   readonly topic: string
   /** Given to every session, such as for TLS. */
   private readonly common: Partial<SessionSettings>
+  private readonly scenario: string
   private readonly sessions: Session[] = []
 
   constructor(options: {
     cluster: Cluster
     client: Client
     topic: string
+    /** Its name. */
+    scenario: string
     common?: Partial<SessionSettings>
   }) {
     this.cluster = options.cluster
     this.client = options.client
     this.topic = options.topic
     this.common = options.common ?? {}
+    this.scenario = options.scenario
   }
 
   /** A cell with a topic of its own, for a part of a scenario. */
   part(name: string): Cell {
-    const { cluster, client, common } = this
-    return new Cell({ cluster, client, topic: `${this.topic}-${name}`, common })
+    const { cluster, client, scenario, common } = this
+    return new Cell({ cluster, client, topic: `${this.topic}-${name}`, scenario, common })
   }
 
   /** A running broker's port, for questions of the runner itself. */
@@ -60,7 +64,8 @@ export class Cell {
   }
 
   producer(settings: Partial<SessionSettings> = {}): Promise<Session> {
-    return this.start({ role: 'produce', name: 'record', ...settings })
+    const adjusted = this.client.adjusted[this.scenario]?.producer
+    return this.start({ role: 'produce', name: 'record', ...adjusted, ...settings })
   }
 
   consumer(settings: Partial<SessionSettings> = {}): Promise<Session> {
@@ -98,7 +103,7 @@ export class Cell {
   }
 }
 
-const READ_MS_MAX = 90_000
+const READ_MS_MAX = 60_000
 
 /** Waits until consumers have, together, read every record that was acknowledged to `producer`. */
 export async function untilAllRead(

@@ -3,11 +3,16 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { finished, spawnGuarded } from '../../e2e/lib/child.ts'
 import type { Command } from './session.ts'
-import type { Codec } from './session-protocol.ts'
+import type { Codec, SessionSettings } from './session-protocol.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const CLIENTS = join(ROOT, 'compat/clients')
 const CACHE = join(ROOT, '.cache/compat')
+
+interface Adjustment {
+  readonly producer: Partial<SessionSettings>
+  readonly why: string
+}
 
 /** A client under test: how a session of it is started, and what it cannot do by itself. */
 export interface Client {
@@ -17,6 +22,10 @@ export interface Client {
   readonly codecs: readonly Codec[]
   /** By the name of a scenario: what keeps the client from it, whatever the broker does. */
   readonly cannot: Readonly<Record<string, string>>
+  /** By the name of a scenario: what fails with it, and why; a failure is no news then. */
+  readonly known: Readonly<Record<string, string>>
+  /** By the name of a scenario: how it must be used there, and why; its own way fails. */
+  readonly adjusted: Readonly<Record<string, Adjustment>>
   /** Settings of the sessions that are not the client's defaults, beside addresses, and why. */
   readonly settings: readonly string[]
 }
@@ -62,6 +71,30 @@ const javaCommand = once(async (): Promise<Command> => {
 const ALL: readonly Codec[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
 const FROM_BEGINNING = 'consumers begin at the earliest offset, as the tests know what is there'
 
+/** kafkajs 2.2.4, src/producer/sendMessages.js; https://github.com/tulios/kafkajs/issues/1303 */
+const KAFKAJS_RECORD_PER_SEND: Adjustment = {
+  producer: { recordPerSend: true },
+  why:
+    'each `send()` has one record. When a `send()` has records for several brokers and one of ' +
+    'them refuses, kafkajs asks for the owners again and tries again, but not at brokers that ' +
+    'have answered already: a partition that moved to one of those gets nothing, and `send()` ' +
+    'resolves as if it had. Every change of a leader can do that to it, in Apache Kafka too',
+}
+
+/** kafkajs 2.2.4, src/cluster/brokerPool.js */
+const KAFKAJS_SHARED_ADDRESS =
+  'for a moment the metadata lists the dead node and the new one, with one address. kafkajs takes ' +
+  'the two for one, sends produce requests with nothing in them, and resolves'
+
+/** @platformatic/kafka 2.12.1, consumer.ts: the node is chosen before the loop of retries. */
+const PLATFORMATIC_MOVED =
+  'after NOT_LEADER_OR_FOLLOWER its consumer asks the same node again, four times in all, and ' +
+  'then ends its stream with an error. In Apache Kafka a former leader stays a replica, and ' +
+  'replicas answer fetches (KIP-392); a former owner here has nothing to answer with'
+
+const PLATFORMATIC_KILLED =
+  'its consumer asks the same node again, four times in all, and then ends its stream with an error'
+
 /** Every client of the matrix, in the order of its columns. */
 export const clients: readonly Client[] = [
   {
@@ -69,6 +102,8 @@ export const clients: readonly Client[] = [
     command: nodeCommand('kcat-session.ts'),
     codecs: ALL,
     cannot: {},
+    known: {},
+    adjusted: {},
     settings: [
       FROM_BEGINNING,
       '`-E`: without it kcat ends on its own as soon as it finds no broker for a moment',
@@ -79,6 +114,8 @@ export const clients: readonly Client[] = [
     command: pythonCommand('confluent_session.py'),
     codecs: ALL,
     cannot: {},
+    known: {},
+    adjusted: {},
     settings: [FROM_BEGINNING],
   },
   {
@@ -86,6 +123,8 @@ export const clients: readonly Client[] = [
     command: javaCommand,
     codecs: ALL,
     cannot: {},
+    known: {},
+    adjusted: {},
     settings: [FROM_BEGINNING],
   },
   {
@@ -93,6 +132,12 @@ export const clients: readonly Client[] = [
     command: nodeCommand('kafkajs-session.ts'),
     codecs: ['none', 'gzip'],
     cannot: { 'static-members': 'it has no setting for `group.instance.id`' },
+    known: { restarts: KAFKAJS_SHARED_ADDRESS },
+    adjusted: {
+      moves: KAFKAJS_RECORD_PER_SEND,
+      kills: KAFKAJS_RECORD_PER_SEND,
+      restarts: KAFKAJS_RECORD_PER_SEND,
+    },
     settings: [
       FROM_BEGINNING,
       'idempotent producers: `maxInFlightRequests: 1`, as its documentation demands',
@@ -103,6 +148,12 @@ export const clients: readonly Client[] = [
     command: nodeCommand('platformatic-session.ts'),
     codecs: ALL,
     cannot: {},
+    known: {
+      moves: PLATFORMATIC_MOVED,
+      kills: PLATFORMATIC_KILLED,
+      restarts: PLATFORMATIC_KILLED,
+    },
+    adjusted: {},
     settings: [FROM_BEGINNING],
   },
   {
@@ -110,6 +161,8 @@ export const clients: readonly Client[] = [
     command: pythonCommand('aiokafka_session.py'),
     codecs: ALL,
     cannot: {},
+    known: {},
+    adjusted: {},
     settings: [FROM_BEGINNING],
   },
 ]

@@ -1,11 +1,16 @@
-import { Cluster } from '../../e2e/lib/cluster.ts'
 import type { Scenario } from '../scenarios/scenario.ts'
 import { Cell } from './cell.ts'
 import type { Client } from './clients.ts'
+import { type ScenarioCluster, startCluster } from './scenario-cluster.ts'
 
 export type Outcome =
   | { readonly result: 'passed'; readonly remark?: string }
+  /** Passed with the client used in another way than its own. */
+  | { readonly result: 'adjusted'; readonly why: string }
+  /** The client does not offer it. */
   | { readonly result: 'cannot'; readonly why: string }
+  /** Fails for a reason that is known. */
+  | { readonly result: 'fails'; readonly why: string }
   | { readonly result: 'failed'; readonly why: string }
 
 export interface CellResult {
@@ -13,9 +18,6 @@ export interface CellResult {
   readonly client: string
   readonly outcome: Outcome
 }
-
-/** Groups wait for more members before their first round; nobody wants to wait that long here. */
-const BASE_CONFIG = { 'group.initial.rebalance.delay.ms': '300' }
 
 interface MatrixOptions {
   readonly scenarios: readonly Scenario[]
@@ -25,16 +27,28 @@ interface MatrixOptions {
   readonly say: (words: string) => void
 }
 
-async function runCell(scenario: Scenario, client: Client, cluster: Cluster): Promise<Outcome> {
+async function runCell(
+  scenario: Scenario,
+  client: Client,
+  options: { readonly place: ScenarioCluster; readonly say: (words: string) => void },
+): Promise<Outcome> {
+  const { place, say } = options
   const why = client.cannot[scenario.name]
   if (why !== undefined) return { result: 'cannot', why }
   const name = client.name.replaceAll(/[^a-z]+/gi, '-').replace(/^-/, '')
-  const cell = new Cell({ cluster, client, topic: `${scenario.name}-${name}` })
+  const topic = `${scenario.name}-${name}`
+  const { cluster, common } = place
+  const cell = new Cell({ cluster, client, topic, scenario: scenario.name, common })
   try {
     const remark = await scenario.run(cell)
+    const adjusted = client.adjusted[scenario.name]
+    if (adjusted !== undefined) return { result: 'adjusted', why: adjusted.why }
     return remark === undefined ? { result: 'passed' } : { result: 'passed', remark }
   } catch (error) {
-    return { result: 'failed', why: (error as Error).message }
+    const known = client.known[scenario.name]
+    if (known === undefined) return { result: 'failed', why: (error as Error).message }
+    say(`${scenario.name} · ${client.name}: ${(error as Error).message}`)
+    return { result: 'fails', why: known }
   } finally {
     await cell.close()
   }
@@ -42,13 +56,11 @@ async function runCell(scenario: Scenario, client: Client, cluster: Cluster): Pr
 
 async function runScenario(scenario: Scenario, options: MatrixOptions): Promise<CellResult[]> {
   const { clients, parallel, say } = options
-  const config = JSON.stringify({ ...BASE_CONFIG, ...scenario.config })
-  const env = { STREAMCLUSTER_CONFIG: config }
-  const cluster = await Cluster.start(scenario.brokers, { env }).catch((error: Error) => {
+  const place = await startCluster(scenario).catch((error: Error) => {
     say(`${scenario.name}: ${error.message}`)
     return null
   })
-  if (cluster === null) {
+  if (place === null) {
     const outcome = { result: 'failed', why: 'the cluster did not start' } as const
     return clients.map((client) => ({ scenario: scenario.name, client: client.name, outcome }))
   }
@@ -58,16 +70,16 @@ async function runScenario(scenario: Scenario, options: MatrixOptions): Promise<
     const work = async (): Promise<void> => {
       for (let client = waiting.shift(); client !== undefined; client = waiting.shift()) {
         const startMs = performance.now()
-        const outcome = await runCell(scenario, client, cluster)
+        const outcome = await runCell(scenario, client, { place, say })
         const seconds = ((performance.now() - startMs) / 1000).toFixed(1)
-        const why = 'why' in outcome ? `: ${outcome.why}` : ''
+        const why = outcome.result === 'failed' ? `: ${outcome.why}` : ''
         say(`${scenario.name} · ${client.name}: ${outcome.result} (${seconds} s)${why}`)
         results.push({ scenario: scenario.name, client: client.name, outcome })
       }
     }
-    await Promise.all(Array.from({ length: parallel }, work))
+    await Promise.all(Array.from({ length: scenario.isAlone ? 1 : parallel }, work))
   } finally {
-    await cluster.close()
+    await place.close()
   }
   return results
 }

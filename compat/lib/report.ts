@@ -41,9 +41,13 @@ class Notes {
   }
 }
 
+const WORDS = { adjusted: 'passed if', cannot: 'cannot', fails: '**fails**' } as const
+
 function wordOf(outcome: Outcome, notes: Notes, who: string): string {
   if (outcome.result === 'passed') return outcome.remark ?? 'passed'
-  if (outcome.result === 'cannot') return `cannot ${notes.mark(`${who}: ${outcome.why}.`)}`
+  if (outcome.result !== 'failed') {
+    return `${WORDS[outcome.result]} ${notes.mark(`${who}: ${outcome.why}.`)}`
+  }
   // What a failure says differs from run to run; that it failed is the fact.
   return '**failed**'
 }
@@ -69,7 +73,8 @@ named below.
 *Passed* means: no delivery failed, no exception reached the application, every process ended with
 0, every acknowledged record is in its partition exactly once, and a group has read every record.
 Lines in a client's log do not count, nor do calls of librdkafka's error callback. *Cannot* means
-that the client does not offer it, whatever the broker does.
+that the client does not offer it, whatever the broker does; *fails* that it does not work, for the
+reason in the note.
 `
 
 /** The text of docs/compatibility.md: facts only, so that two runs alike give the same text. */
