@@ -67,6 +67,10 @@ bench: $(INSTALLED) ## Measure speed side by side with peers
 compat: $(INSTALLED) ## Run real clients against real brokers, and write docs/compatibility.md
 	@exec $(NODE) compat/main.ts $(ARGS)
 
+.PHONY: crds
+crds: $(INSTALLED) ## Write the resource definitions in crds/ from operator/api
+	@exec $(NODE) scripts/crds.ts
+
 .PHONY: install
 install: $(INSTALLED) ## Install what package-lock.json lists (all other targets do it first)
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { fields, wholeNumber } from './fields.ts'
+import { celRules } from './kubernetes.ts'
 import { quantityMilli } from './quantity.ts'
 
 /**
@@ -19,6 +20,8 @@ const brokerMetricNames = Object.keys(brokerMetrics) as BrokerMetric[]
 /** Kubernetes' own limits (k8s.io/api autoscaling/v2, HPAScalingRules and HPAScalingPolicy). */
 const STABILIZATION_SECONDS_MAX = 3600
 const PERIOD_SECONDS_MAX = 1800
+/** Keeps the rules of the resource definition cheap; there are fewer metrics than this. */
+const METRICS_MAX = 16
 /** Not a limit of the design; it keeps a typing error from starting a thousand processes. */
 export const REPLICAS_MAX = 10_000
 
@@ -27,6 +30,7 @@ const quantity = z
   .refine((value) => quantityMilli(value) !== null, {
     error: 'must be a quantity that is not negative, such as 60M, 800m or 0.8',
   })
+  .meta({ 'x-kubernetes-int-or-string': true })
 
 const positiveQuantity = quantity.refine((value) => quantityMilli(value) !== 0, {
   error: 'must be more than zero',
@@ -86,12 +90,23 @@ const scalingRules = fields({
 
 /** `spec.autoscaling`: what of autoscaling/v2 concerns brokers, verbatim. */
 export const autoscaling = fields({
+  mode: z
+    .enum(['HPA', 'External', 'None'], { error: 'must be HPA, External or None' })
+    .default('HPA')
+    .describe(
+      'HPA: a HorizontalPodAutoscaler is made of this. External: another autoscaler (yours, KEDA) ' +
+        'writes replicas, kept within the bounds here. None: replicas is obeyed as it is.',
+    ),
   minReplicas: wholeNumber(1, REPLICAS_MAX).describe('Never fewer brokers than this.'),
   maxReplicas: wholeNumber(1, REPLICAS_MAX).describe('Never more brokers than this.'),
   metrics: z
     .array(podsMetric)
     .min(1, 'must list at least one metric')
-    .describe('What decides. Over several metrics, the one that asks for most brokers wins.'),
+    .max(METRICS_MAX, `must list at most ${METRICS_MAX} metrics`)
+    .optional()
+    .describe(
+      'What decides, with mode HPA. Over several metrics, the one that asks for most brokers wins.',
+    ),
   behavior: fields({
     scaleUp: scalingRules
       .optional()
@@ -102,10 +117,27 @@ export const autoscaling = fields({
   })
     .optional()
     .describe("How fast, as in HorizontalPodAutoscaler's spec.behavior."),
-}).refine((value) => value.minReplicas <= value.maxReplicas, {
-  path: ['minReplicas'],
-  error: 'must not be more than maxReplicas',
 })
+  .refine((value) => value.minReplicas <= value.maxReplicas, {
+    path: ['minReplicas'],
+    error: 'must not be more than maxReplicas',
+  })
+  .refine((value) => value.mode !== 'HPA' || value.metrics !== undefined, {
+    path: ['metrics'],
+    error: 'must list at least one metric if mode is HPA',
+  })
+  .meta(
+    celRules(
+      [
+        'self.minReplicas <= self.maxReplicas',
+        'autoscaling.minReplicas must not be more than maxReplicas',
+      ],
+      [
+        "self.mode != 'HPA' || has(self.metrics)",
+        'autoscaling.metrics must list at least one metric if mode is HPA',
+      ],
+    ),
+  )
 
 export type Autoscaling = z.infer<typeof autoscaling>
 export type ScalingRulesSpec = z.infer<typeof scalingRules>

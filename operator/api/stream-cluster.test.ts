@@ -51,7 +51,8 @@ describe('a StreamCluster', () => {
       'an unknown field is named with its line and what is allowed',
       `${HEAD}spec:\n  storage: {volume: {path: x}}\n  replica: 3\n`,
       'c.yaml:6: spec.replica is not a field here; ' +
-        'allowed: replicas, storage, listeners, config, autoscaling',
+        'allowed: replicas, storage, listeners, config, autoscaling, rack, rebalance, ' +
+        'podDisruptionBudget, monitoring, paused, deletionPolicy, image, template',
     ],
     [
       'two kinds of storage',
@@ -68,6 +69,29 @@ describe('a StreamCluster', () => {
       'min above max',
       `${HEAD}spec:${AUTOSCALING.replace('minReplicas: 1', 'minReplicas: 6')}`,
       'c.yaml:7: spec.autoscaling.minReplicas must not be more than maxReplicas',
+    ],
+    [
+      'an HPA without metrics',
+      `${HEAD}spec: {storage: {volume: {path: x}}, autoscaling: {minReplicas: 1, maxReplicas: 2}}\n`,
+      'c.yaml:4: spec.autoscaling.metrics is missing',
+    ],
+    [
+      'two listeners on one port',
+      `${HEAD}spec:\n  storage: {volume: {path: x}}\n  listeners:\n` +
+        '  - {name: a, port: 9092, type: internal}\n  - {name: b, port: 9092, type: nodeport}\n',
+      'c.yaml:6: spec.listeners must have ports that differ',
+    ],
+    [
+      'TLS without a certificate',
+      `${HEAD}spec:\n  storage: {volume: {path: x}}\n  listeners:\n` +
+        '  - {name: a, port: 9092, type: internal, tls: true}\n',
+      'c.yaml:7: spec.listeners[0].certificateSecretRef is missing',
+    ],
+    [
+      'the port of the brokers themselves',
+      `${HEAD}spec:\n  storage: {volume: {path: x}}\n  listeners:\n` +
+        '  - {name: a, port: 9644, type: internal}\n',
+      "c.yaml:6: spec.listeners must not use port 9644, which is the brokers' own",
     ],
     [
       'a metric no broker has',
@@ -95,7 +119,7 @@ describe('a StreamCluster', () => {
     ],
     [
       'another kind',
-      HEAD.replace('StreamCluster', 'Kafka') + 'spec:\n  storage: {volume: {path: x}}\n',
+      `${HEAD.replace('StreamCluster', 'Kafka')}spec:\n  storage: {volume: {path: x}}\n`,
       'c.yaml:2: kind must be StreamCluster',
     ],
     [
@@ -105,9 +129,9 @@ describe('a StreamCluster', () => {
     ],
     [
       'a name with capitals',
-      HEAD.replace('orders', 'Orders') + 'spec: {storage: {volume: {}}}\n',
-      'c.yaml:3: metadata.name must be a DNS label: lower-case letters, digits and dashes, ' +
-        'at most 63',
+      `${HEAD.replace('orders', 'Orders')}spec: {storage: {volume: {}}}\n`,
+      'c.yaml:3: metadata.name must be lower-case letters, digits and dashes, a letter first, ' +
+        'at most 40',
     ],
     [
       'broken YAML',

@@ -1,26 +1,34 @@
 import { z } from 'zod'
 import { autoscaling, REPLICAS_MAX } from './autoscaling.ts'
 import { fields, wholeNumber } from './fields.ts'
+import { celRules, RAW_FIELD } from './kubernetes.ts'
+import { listeners } from './listener-spec.ts'
+import { storage } from './storage-spec.ts'
 
 /**
  * The resource StreamCluster: one Kafka cluster on one bucket. Only fields that are obeyed are
  * here: a field that is accepted and ignored is a promise broken in silence. This schema is the
- * only source; what else describes the resource is generated from it.
+ * only source; what else describes the resource is generated from it (`make crds`).
  */
-const STREAM_CLUSTER_API_VERSION = 'streamcluster.io/v1alpha1'
-const STREAM_CLUSTER_KIND = 'StreamCluster'
+export const API_GROUP = 'streamcluster.io'
+export const API_VERSION_NAME = 'v1alpha1'
+export const STREAM_CLUSTER_API_VERSION = `${API_GROUP}/${API_VERSION_NAME}`
+export const STREAM_CLUSTER_KIND = 'StreamCluster'
 
-/** RFC 1123 label, because the name becomes part of the names of services and pods. */
-const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
-/** Bucket names as S3 has them; other stores are no stricter. */
-const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/
-/** The default port of Kafka. */
-const KAFKA_PORT = 9092
+/** RFC 1035, and short enough for the names of services and pods that begin with it. */
+const CLUSTER_NAME = /^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$/
+const CLUSTER_NAME_WORDS =
+  'must be lower-case letters, digits and dashes, a letter first, at most 40'
+/** Kubernetes fills in this many if nobody else says how many. */
+export const REPLICAS_DEFAULT = 3
+/** A drain may take at most this long; the pods' grace period is derived from it. */
+const DRAIN_SECONDS_MAX = 3600
+const DRAIN_SECONDS_DEFAULT = 30
 
 const metadata = fields({
   name: z
     .string({ error: 'must be text: the name of the cluster' })
-    .regex(DNS_LABEL, 'must be a DNS label: lower-case letters, digits and dashes, at most 63')
+    .regex(CLUSTER_NAME, CLUSTER_NAME_WORDS)
     .describe('The name of the cluster.'),
   namespace: z.string().optional().describe('For Kubernetes. No part in a local run.'),
   labels: z
@@ -33,87 +41,108 @@ const metadata = fields({
     .describe('For Kubernetes. No part in a local run.'),
 })
 
-const s3 = fields({
-  bucket: z
-    .string({ error: 'must be text: the name of the bucket' })
-    .regex(BUCKET, 'must be the name of a bucket: 3 to 63 lower-case letters, digits, . and -')
-    .describe('The bucket. All data and metadata of the cluster are objects in it.'),
-  prefix: z
-    .string()
-    .regex(/^[A-Za-z0-9._/-]*$/, 'must consist of letters, digits and . _ - /')
-    .regex(/^(?!\/)(?!.*\/\/)/, 'must not begin with / nor contain //')
-    .optional()
-    .describe('Where in the bucket the cluster lives. One prefix holds exactly one cluster.'),
-  endpoint: z
-    .url({ protocol: /^https?$/, error: 'must be a URL such as https://s3.example.com' })
-    .optional()
-    .describe('The address of an S3-compatible store. Default: AWS S3 of the region.'),
-  region: z
-    .string()
-    .regex(/^[a-z0-9-]+$/, 'must be the name of a region such as eu-central-1')
-    .optional()
-    .describe('The region of the bucket. Default: as configured in the environment.'),
-})
+const onKubernetes = 'No part in a local run.'
+const rawObject = z.record(z.string(), z.unknown())
 
-const volume = fields({
-  claimName: z
-    .string()
-    .min(1)
-    .optional()
-    .describe('The PersistentVolumeClaim that all brokers mount. No part in a local run.'),
-  path: z
-    .string()
-    .min(1, 'must name a folder')
-    .optional()
-    .describe(
-      'The folder: within the volume, or, in a local run, a folder of this machine ' +
-        '(relative to the working directory).',
-    ),
-})
-
-const storage = fields({
-  s3: s3.optional().describe('A bucket of S3 or of a store compatible with it.'),
-  volume: volume.optional().describe('A shared file system instead of a bucket.'),
-}).refine((value) => (value.s3 === undefined) !== (value.volume === undefined), {
-  error: 'must have exactly one of s3 and volume',
-})
-
-const listener = fields({
-  name: z
-    .string()
-    .regex(/^[a-z0-9]{1,11}$/, 'must be 1 to 11 lower-case letters and digits')
-    .describe('The name of the listener.'),
-  port: wholeNumber(1, 65_535).describe('The port that clients bootstrap from.'),
-  type: z
-    .literal('internal', { error: 'must be internal' })
-    .describe('internal: reachable inside Kubernetes or, in a local run, on this machine.'),
-})
-
-const spec = fields({
+export const streamClusterSpec = fields({
   replicas: wholeNumber(1, REPLICAS_MAX)
     .optional()
+    .meta({ default: REPLICAS_DEFAULT })
     .describe(
       'How many brokers to run. With autoscaling it belongs to the autoscaler, through the ' +
-        'scale subresource: leave it out.',
+        `scale subresource: leave it out. Default on Kubernetes: ${REPLICAS_DEFAULT}.`,
     ),
   storage: storage.describe('Where everything is kept. Brokers themselves keep nothing.'),
-  listeners: z
-    .array(listener)
-    .length(1, 'must list exactly one listener')
-    .default([{ name: 'plain', port: KAFKA_PORT, type: 'internal' }])
-    .describe('Where clients connect.'),
+  listeners: listeners.describe('Where clients connect.'),
   config: z
     .record(
       z.string(),
-      z.union([z.string(), z.number(), z.boolean()], {
-        error: 'must be text, a number, true or false',
-      }),
+      z
+        .union([z.string(), z.number(), z.boolean()], {
+          error: 'must be text, a number, true or false',
+        })
+        .meta(RAW_FIELD),
     )
     .default({})
-    .describe("Kafka's own broker settings, by Kafka's names, such as num.partitions."),
+    .describe(
+      "Kafka's own broker settings, by Kafka's names, such as num.partitions. Those that Kafka " +
+        'changes while brokers run are changed so; others restart the brokers, one by one.',
+    ),
   autoscaling: autoscaling
     .optional()
     .describe('Lets the load decide the number of brokers. Without it, replicas is obeyed.'),
+  rack: fields({
+    topologyKey: z
+      .enum(['topology.kubernetes.io/zone', 'topology.kubernetes.io/region'], {
+        error: 'must be topology.kubernetes.io/zone or topology.kubernetes.io/region',
+      })
+      .describe('The label of nodes that names their rack; Kubernetes puts it on pods too.'),
+  })
+    .optional()
+    .describe(
+      `Makes clients prefer what is near, and spreads brokers evenly over zones. ${onKubernetes}`,
+    ),
+  rebalance: fields({
+    drainTimeoutSeconds: wholeNumber(1, DRAIN_SECONDS_MAX)
+      .default(DRAIN_SECONDS_DEFAULT)
+      .describe('A broker that is not empty after so long is ended; others take over from it.'),
+  })
+    .default({ drainTimeoutSeconds: DRAIN_SECONDS_DEFAULT })
+    .describe(`How partitions move when brokers go. ${onKubernetes}`),
+  podDisruptionBudget: fields({
+    maxUnavailable: wholeNumber(0, REPLICAS_MAX)
+      .default(1)
+      .describe('How many brokers may be evicted at the same time; 0 forbids it.'),
+  })
+    .default({ maxUnavailable: 1 })
+    .describe(`What draining a node of Kubernetes may do at once. ${onKubernetes}`),
+  monitoring: fields({
+    podMonitor: z
+      .boolean()
+      .default(false)
+      .describe('Makes a PodMonitor, where the Prometheus operator is installed.'),
+  })
+    .default({ podMonitor: false })
+    .describe(`How brokers are watched. ${onKubernetes}`),
+  paused: z
+    .boolean()
+    .default(false)
+    .describe(`Leaves everything as it is, until it is false again. ${onKubernetes}`),
+  deletionPolicy: z
+    .enum(['Retain', 'Delete'], { error: 'must be Retain or Delete' })
+    .default('Retain')
+    .describe(
+      `What becomes of the objects in the store when the StreamCluster is deleted. ${onKubernetes}`,
+    ),
+  image: z
+    .string()
+    .regex(/^[^\s]+$/, 'must be the name of an image')
+    .optional()
+    .describe(`The image of the brokers. Default: the operator's own. ${onKubernetes}`),
+  template: fields({
+    pod: fields({
+      metadata: fields({
+        labels: z.record(z.string(), z.string()).optional().describe('More labels of the pods.'),
+        annotations: z
+          .record(z.string(), z.string())
+          .optional()
+          .describe('More annotations of the pods.'),
+      })
+        .optional()
+        .describe('More metadata of the pods.'),
+      spec: rawObject
+        .meta(RAW_FIELD)
+        .optional()
+        .describe(
+          "Merged into the pods' spec, containers and their variables by name: the broker's " +
+            'container is called broker. Resources, tolerations, affinity and the like.',
+        ),
+    })
+      .optional()
+      .describe('The pods of brokers.'),
+  })
+    .optional()
+    .describe(`Passed through to what the operator makes. ${onKubernetes}`),
 })
 
 export const streamCluster = fields({
@@ -124,7 +153,13 @@ export const streamCluster = fields({
     .literal(STREAM_CLUSTER_KIND, { error: `must be ${STREAM_CLUSTER_KIND}` })
     .describe('The kind of this resource.'),
   metadata: metadata.describe('What the cluster is called.'),
-  spec: spec.describe('What is wanted.'),
-})
+  spec: streamClusterSpec.describe('What is wanted.'),
+}).meta(
+  celRules([
+    `self.metadata.name.matches('${CLUSTER_NAME.source}')`,
+    `metadata.name ${CLUSTER_NAME_WORDS}`,
+  ]),
+)
 
 export type StreamCluster = z.infer<typeof streamCluster>
+export type StreamClusterSpec = z.infer<typeof streamClusterSpec>

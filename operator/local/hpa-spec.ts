@@ -26,7 +26,7 @@ export function hpaSpecOf(autoscaling: Autoscaling): HpaSpec {
   return {
     minReplicas: autoscaling.minReplicas,
     maxReplicas: autoscaling.maxReplicas,
-    metrics: autoscaling.metrics.map(({ pods }) => ({
+    metrics: (autoscaling.metrics ?? []).map(({ pods }) => ({
       name: pods.metric.name,
       targetMilli: milli(pods.target.averageValue),
     })),

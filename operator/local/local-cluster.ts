@@ -61,7 +61,7 @@ export class LocalCluster {
     this.options = options
     this.startedAtMs = clock.nowMs()
     const { autoscaling, replicas } = cluster.spec
-    this.hpa = autoscaling === undefined ? null : hpaSpecOf(autoscaling)
+    this.hpa = autoscaling?.mode === 'HPA' ? hpaSpecOf(autoscaling) : null
     this.initialCount = initialCount(replicas, this.hpa)
     this.why = this.hpa === null ? 'spec.replicas' : 'starting'
     this.fleet = new Fleet({

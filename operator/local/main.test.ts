@@ -264,7 +264,7 @@ describe('what a person gives', () => {
       [
         'FILE:7: spec.autoscaling.minReplicas is missing; it must be a whole number from 1 to 10000',
         'FILE:8: spec.autoscaling.minReplica is not a field here; ' +
-          'allowed: minReplicas, maxReplicas, metrics, behavior',
+          'allowed: mode, minReplicas, maxReplicas, metrics, behavior',
       ],
     ],
     [

@@ -53,7 +53,13 @@ export function readOptions(input: {
   const portText = values.port || environment.PORT || null
   const cluster = readCluster(file)
   if (cluster.kind === 'refused') return cluster
-  const port = portText === null ? cluster.resource.spec.listeners[0]?.port : parsePort(portText)
+  const [listener, ...more] = cluster.resource.spec.listeners
+  if (more.length > 0 || listener?.type !== 'internal' || listener.tls === true) {
+    return refused(
+      `${file}: spec.listeners must be one of type internal, without tls, for a local run`,
+    )
+  }
+  const port = portText === null ? listener.port : parsePort(portText)
   if (port === null || port === undefined) {
     return refused(`PORT is ${portText}: it must be a number from 0 to 65535`)
   }

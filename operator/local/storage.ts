@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { s3Url } from '../api/store-url.ts'
 import type { StreamCluster } from '../api/stream-cluster.ts'
 
 /** Where a local run keeps what. All paths are absolute. */
@@ -60,13 +61,4 @@ export function localStorageOf(
       lockFolder: join(folder, 'lock'),
     },
   }
-}
-
-function s3Url(s3: NonNullable<StreamCluster['spec']['storage']['s3']>): string {
-  const prefix = s3.prefix?.replace(/\/$/, '') ?? ''
-  const parameters = new URLSearchParams()
-  if (s3.endpoint !== undefined) parameters.set('endpoint', s3.endpoint)
-  if (s3.region !== undefined) parameters.set('region', s3.region)
-  const query = parameters.size === 0 ? '' : `?${parameters}`
-  return `s3://${s3.bucket}${prefix === '' ? '' : `/${prefix}`}${query}`
 }
