@@ -112,3 +112,15 @@ test('wrong offsets are put right, and nothing else is changed', () => {
     }),
   )
 })
+
+test('of millions of tiny records wrong offsets are put right without an object for each', () => {
+  const record = Buffer.from([12, 0, 0, 0, 0, 1, 0])
+  const recordsCount = 2_000_000
+  const odd = Buffer.alloc(record.length * recordsCount, record)
+  const rules = { ...RULES, recordsCount }
+  expect(checkRecords(odd, 0, odd.length, rules)).toMatchObject({ fault: null, isDense: false })
+  const heapBefore = process.memoryUsage().heapUsed
+  const dense = withDenseOffsets(odd, recordsCount)
+  expect(process.memoryUsage().heapUsed - heapBefore).toBeLessThan(64 * 1024 * 1024)
+  expect(checkRecords(dense, 0, dense.length, rules)).toMatchObject({ fault: null, isDense: true })
+})

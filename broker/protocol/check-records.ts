@@ -114,13 +114,18 @@ function errorOf(
   return { batchIndex, kind: 'timestamp', reason }
 }
 
+/** What the first and the second number of a record can grow by: five bytes are the most of both. */
+const GROWTH_BYTES_MAX = 4 + 4
+
 /**
  * The same records with offsets that rise by 1 from the batch's own. They must have passed
- * {@link checkRecords}.
+ * {@link checkRecords}. All of it is written into one piece of memory: a small packed batch can have
+ * millions of records, and an object for each would be the end of the process.
  */
 export function withDenseOffsets(records: Buffer, recordsCount: number): Buffer {
-  const pieces: Buffer[] = []
+  const dense = Buffer.allocUnsafeSlow(records.length + recordsCount * GROWTH_BYTES_MAX)
   const cursor = new Cursor(records, 0)
+  let position = 0
   for (let index = 0; index < recordsCount; index++) {
     const sizeBytes = cursor.varint()
     const recordStart = cursor.position
@@ -130,25 +135,33 @@ export function withDenseOffsets(records: Buffer, recordsCount: number): Buffer 
     cursor.varint()
     const deltaEnd = cursor.position
     const recordEnd = recordStart + sizeBytes
-    const delta = varintOf(index)
-    pieces.push(varintOf(sizeBytes - (deltaEnd - deltaStart) + delta.length))
-    pieces.push(records.subarray(recordStart, deltaStart), delta)
-    pieces.push(records.subarray(deltaEnd, recordEnd))
+    const grownBytes = varintBytes(index) - (deltaEnd - deltaStart)
+    position = writeVarint(dense, position, sizeBytes + grownBytes)
+    position += records.copy(dense, position, recordStart, deltaStart)
+    position = writeVarint(dense, position, index)
+    position += records.copy(dense, position, deltaEnd, recordEnd)
     cursor.position = recordEnd
   }
-  return Buffer.concat(pieces)
+  return dense.subarray(0, position)
 }
 
-/** Zigzag, seven bits a byte, low bits first. `value` must not be negative. */
-function varintOf(value: number): Buffer {
-  const bytes: number[] = []
+/** How many bytes {@link writeVarint} takes for `value`. */
+function varintBytes(value: number): number {
+  let bytes = 1
+  for (let rest = value * 2; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes++
+  return bytes
+}
+
+/** Zigzag, seven bits a byte, low bits first. `value` must not be negative. Returns the end. */
+function writeVarint(target: Buffer, start: number, value: number): number {
+  let position = start
   let rest = value * 2
   while (rest >= 0x80) {
-    bytes.push((rest % 0x80) + 0x80)
+    target[position++] = (rest % 0x80) + 0x80
     rest = Math.floor(rest / 0x80)
   }
-  bytes.push(rest)
-  return Buffer.from(bytes)
+  target[position++] = rest
+  return position
 }
 
 /** Reads on and on, without a look at where the bytes end: there it reads zeros. */

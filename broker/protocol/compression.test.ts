@@ -100,6 +100,22 @@ test('a block of snappy cannot claim a size that it does not have', async () => 
   })
 })
 
+test('snappy in thousands of blocks, tiny and large ones, comes out in order', async () => {
+  const magic = Buffer.from('82534e4150505900' + '0000000100000001', 'hex')
+  const parts = Array.from({ length: 2_000 }, (_, index) =>
+    Buffer.alloc(index % 100 === 7 ? 3_000 : 1 + (index % 5), `${index},`),
+  )
+  const pieces: Buffer[] = [magic]
+  for (const part of parts) {
+    const block = await snappyCompress(part)
+    const length = Buffer.alloc(4)
+    length.writeUInt32BE(block.length)
+    pieces.push(length, block)
+  }
+  const unpacked = await decompress(snappy, Buffer.concat(pieces))
+  expect(unpacked.equals(Buffer.concat(parts))).toBe(true)
+})
+
 test('a codec that does not exist is refused', async () => {
   await expect(decompress(5, text)).rejects.toMatchObject({ name: 'DecodeError' })
 })

@@ -60,6 +60,13 @@ export async function decompress(
   }
 }
 
+/**
+ * Blocks up to so large are unpacked on this thread, so many in a row: another thread takes longer to
+ * be asked than to unpack them, and a batch may have 100,000 of them.
+ */
+const SNAPPY_BYTES_HERE = 1024
+const SNAPPY_BLOCKS_HERE = 64
+
 /** Java's snappy puts blocks behind this; others compress everything as one block without it. */
 const XERIAL_MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00])
 /** The magic and two versions of four bytes. */
@@ -70,9 +77,13 @@ async function unsnappy(packed: Buffer, bytesMax: number): Promise<Buffer> {
   let bytes = 0
   for (const block of blocks) bytes += snappyBytes(block)
   refuseMoreThan(bytesMax, bytes)
-  const { uncompress } = await import('snappy')
+  const { uncompress, uncompressSync } = await import('snappy')
   const unpacked: Buffer[] = []
-  for (const block of blocks) unpacked.push((await uncompress(block)) as Buffer)
+  for (const [index, block] of blocks.entries()) {
+    // Now and then the others of this thread have their turn.
+    const isHere = snappyBytes(block) <= SNAPPY_BYTES_HERE && index % SNAPPY_BLOCKS_HERE !== 0
+    unpacked.push((isHere ? uncompressSync(block) : await uncompress(block)) as Buffer)
+  }
   return unpacked.length === 1 ? (unpacked[0] as Buffer) : Buffer.concat(unpacked, bytes)
 }
 
