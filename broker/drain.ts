@@ -1,13 +1,7 @@
 import { type Clock, sleep } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
-import { spread } from '../controller/balancer.ts'
-import {
-  ableNodes,
-  ownedCounts,
-  OWNERSHIPS_PER_BATCH_MAX,
-  partitionsOwnedBy,
-  succession,
-} from '../controller/takeover.ts'
+import { MOVES_PER_SOURCE_MAX, spread } from '../controller/balancer.ts'
+import { ableNodes, ownedCounts, partitionsOwnedBy, succession } from '../controller/takeover.ts'
 import type { ImageState } from '../metadata/image.ts'
 import type { MetadataLog } from '../metadata/log.ts'
 import type { MetadataRecord } from '../metadata/records.ts'
@@ -15,7 +9,12 @@ import type { Checkpointer } from './partition/checkpointer.ts'
 import type { PartitionManager } from './partition/partition-manager.ts'
 import type { WalWriter } from './wal/writer.ts'
 
+/** How soon a drain looks again whether what it gave away is closed. */
+const CLOSED_LOOK_MS = 5
+/** How soon it looks again when nothing may move: that means to look at every partition there is. */
 const LOOK_MS = 20
+/** A drain goes in so many steps at most, however many partitions there are. */
+const STEPS_MAX = 50
 
 /** What a drain needs of a node. */
 export interface DrainedNode {
@@ -31,20 +30,38 @@ export interface DrainedNode {
   sealing: boolean
 }
 
-/** Moves of what may move now to the other nodes (R8: `from` must be empty), a batch of them. */
-function movesAway(image: ImageState, nodeId: number): MetadataRecord[] {
+/** Moves of what may move now to the other nodes (R8: `from` must be empty), `count` at most. */
+function movesAway(image: ImageState, nodeId: number, count: number): MetadataRecord[] {
   const others = ableNodes(image).filter((node) => node.nodeId !== nodeId)
   if (others.length === 0) return []
   const counts = ownedCounts(image)
   const movable = partitionsOwnedBy(image, new Set([nodeId]))
     .filter(({ ownership }) => ownership.from.length === 0)
-    .slice(0, OWNERSHIPS_PER_BATCH_MAX)
+    .slice(0, count)
   const bins = others.map((node) => ({ nodeId: node.nodeId, count: counts.get(node.nodeId) ?? 0 }))
   const targets = spread(movable.length, bins)
   return movable.flatMap((owned, i) => {
     const target = targets[i]
     return target === undefined ? [] : [succession(owned, target)]
   })
+}
+
+/**
+ * Gives away `count` partitions, and waits until they are closed. Their closes travel in one log
+ * object, which does not wait for more. All partitions at once would be over a little sooner, but
+ * each of them would serve nobody for nearly all of that time. Returns whether any moved.
+ */
+async function moveStep(node: DrainedNode, count: number, endMs: number): Promise<boolean> {
+  const { nodeId, log, clock, partitions } = node
+  if (movesAway(log.image, nodeId, 1).length === 0) return false
+  const { records } = await log.append((image) => movesAway(image, nodeId, count))
+  node.wal.flushSoon()
+  const isHere = (record: MetadataRecord): boolean =>
+    record.type === 'ownership' && partitions.get(record.topicId, record.partition) !== undefined
+  while (records.some(isHere) && clock.nowMs() < endMs && !node.hasEnded) {
+    await sleep(clock, CLOSED_LOOK_MS)
+  }
+  return records.length > 0
 }
 
 /**
@@ -63,13 +80,12 @@ export async function drainNode(node: DrainedNode, timeoutMs: number): Promise<v
         ? [{ type: 'node-draining', nodeId, draining: true }]
         : null,
     )
+    const stepPartitions = Math.max(MOVES_PER_SOURCE_MAX, Math.ceil(partitions / STEPS_MAX))
     while (clock.nowMs() < endMs && !node.hasEnded) {
-      if (movesAway(log.image, nodeId).length > 0) {
-        await log.append((image) => movesAway(image, nodeId))
-      }
+      const isMoving = await moveStep(node, stepPartitions, endMs)
       if (node.partitions.size === 0 || ableNodes(log.image).every((n) => n.nodeId === nodeId))
         break
-      await sleep(clock, LOOK_MS)
+      if (!isMoving) await sleep(clock, LOOK_MS)
     }
     if (node.hasEnded) return
     // Whatever could not be given away stays readable in the WAL, up to the fence.

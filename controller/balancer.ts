@@ -31,17 +31,25 @@ const COUNT_SLACK_RATIO = 0.1
 /** Load differences below this are noise. */
 const LOAD_SLACK_BYTES_PER_SECOND = 1024 * 1024
 const LOAD_SLACK_RATIO = 0.2
+/**
+ * Partitions that leave one node at once. A partition serves nobody from the change of the map until
+ * its close has reached the next owner, and each waits for the closing and opening of all that go
+ * with it: many small groups hold producers up for less than one large one.
+ */
+export const MOVES_PER_SOURCE_MAX = 100
 
 interface Bin {
   readonly nodeId: number
   readonly draining: boolean
   count: number
   load: number
+  /** Moves away from it, of this plan. */
+  leaving: number
   partitions: PlacedPartition[]
 }
 
 /**
- * Which partitions should move, at most `movesMax`, first those that matter most: away from
+ * Which partitions should move next, at most `movesMax` and few from each node, first those that matter most: away from
  * draining nodes, then until the counts are even, then until the measured load is. Pure and
  * deterministic: the same input gives the same moves, so two controllers agree.
  */
@@ -51,6 +59,7 @@ export function planMoves(nodes: readonly PlacedNode[], movesMax: number): Move[
     draining,
     count: partitions.length,
     load: partitions.reduce((sum, { bytesPerSecond }) => sum + bytesPerSecond, 0),
+    leaving: 0,
     partitions: [...partitions].sort(byLoadThenName),
   }))
   bins.sort((a, b) => a.nodeId - b.nodeId)
@@ -60,6 +69,7 @@ export function planMoves(nodes: readonly PlacedNode[], movesMax: number): Move[
   const move = (source: Bin, target: Bin, chosen: PlacedPartition): void => {
     source.partitions.splice(source.partitions.indexOf(chosen), 1)
     source.count--
+    source.leaving++
     source.load -= chosen.bytesPerSecond
     target.count++
     target.load += chosen.bytesPerSecond
@@ -70,6 +80,7 @@ export function planMoves(nodes: readonly PlacedNode[], movesMax: number): Move[
   for (const source of bins.filter(({ draining }) => draining)) {
     for (const chosen of source.partitions.filter(({ movable }) => movable)) {
       if (moves.length >= movesMax) return moves
+      if (source.leaving >= MOVES_PER_SOURCE_MAX) break
       move(source, lightest(active), chosen)
     }
   }
@@ -110,7 +121,7 @@ function evenCounts(active: Bin[], moves: Move[], movesMax: number, move: MoveFu
   const slack = Math.max(1, mean * COUNT_SLACK_RATIO)
   const stuck = new Set<Bin>()
   while (moves.length < movesMax) {
-    const givers = active.filter((bin) => !stuck.has(bin))
+    const givers = active.filter((bin) => !stuck.has(bin) && bin.leaving < MOVES_PER_SOURCE_MAX)
     if (givers.length === 0) return
     const source = fullest(givers)
     const target = lightest(active)
@@ -148,7 +159,7 @@ function evenLoads(active: Bin[], moves: Move[], movesMax: number, move: MoveFun
       if (bin.load > source.load) source = bin
       if (bin.load < target.load) target = bin
     }
-    if (source.load - mean <= slack) return
+    if (source.load - mean <= slack || source.leaving >= MOVES_PER_SOURCE_MAX) return
     // Half the difference evens them out; all of it would only swap them.
     const gap = source.load - target.load
     const heavy = nearest(restedOf(source), gap / 2)

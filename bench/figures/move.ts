@@ -76,7 +76,7 @@ async function run(context: BenchContext): Promise<FigureResult> {
   }
   const p99 = spreadOf(samples.map(({ stallMsP99 }) => stallMsP99)).median
   const putMs = spreadOf(samples.map((sample) => sample.putMsMean)).median
-  const { movedPartitions, moveMebibytesPerSecond } = context.settings
+  const { movedPartitions, moveMebibytesPerSecond, moveBatchRecords } = context.settings
   return {
     title: `a broker with ${movedPartitions} partitions is drained under load`,
     table: [
@@ -107,7 +107,7 @@ async function run(context: BenchContext): Promise<FigureResult> {
     ],
     notes: [
       `${PRODUCERS} producers, ${moveMebibytesPerSecond} MiB/s over two brokers with ` +
-        `${movedPartitions} partitions each; records of 1 KiB`,
+        `${movedPartitions} partitions each; batches of ${moveBatchRecords} records of 1 KiB`,
       'a stall is the longest that a record of a moved partition waited for its acknowledgement',
     ],
     verdicts: [

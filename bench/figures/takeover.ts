@@ -70,7 +70,7 @@ async function run(context: BenchContext): Promise<FigureResult> {
     }
   }
   const slowest = Math.max(...samples.map(({ allWritableMs }) => allWritableMs))
-  const { movedPartitions, moveMebibytesPerSecond } = context.settings
+  const { movedPartitions, moveMebibytesPerSecond, moveBatchRecords } = context.settings
   return {
     title: `kill -9 of an owner of ${movedPartitions} partitions under load`,
     table: [
@@ -86,7 +86,7 @@ async function run(context: BenchContext): Promise<FigureResult> {
     ],
     notes: [
       `${PRODUCERS} producers, ${moveMebibytesPerSecond} MiB/s over two brokers with ` +
-        `${movedPartitions} partitions each; records of 1 KiB`,
+        `${movedPartitions} partitions each; batches of ${moveBatchRecords} records of 1 KiB`,
       'writable: a record that was due after the kill was acknowledged to an ordinary producer',
     ],
     verdicts: [

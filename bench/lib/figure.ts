@@ -18,6 +18,8 @@ export interface BenchSettings {
   readonly movedPartitions: number
   /** What producers write meanwhile, over both brokers. */
   readonly moveMebibytesPerSecond: number
+  /** Records of 1 KiB that a producer sends to a partition at once. */
+  readonly moveBatchRecords: number
   /** How often a move or a takeover is tried. */
   readonly tries: number
 }
@@ -33,6 +35,7 @@ export const FULL_SETTINGS: BenchSettings = {
   idleSeconds: 60,
   movedPartitions: 1_000,
   moveMebibytesPerSecond: 20,
+  moveBatchRecords: 10,
   tries: 3,
 }
 
@@ -47,6 +50,7 @@ export const SHORT_SETTINGS: BenchSettings = {
   idleSeconds: 2,
   movedPartitions: 200,
   moveMebibytesPerSecond: 2,
+  moveBatchRecords: 10,
   tries: 1,
 }
 

@@ -56,7 +56,7 @@ export class TwoBrokers {
   }
 
   static async start(context: BenchContext): Promise<TwoBrokers> {
-    const { movedPartitions, moveMebibytesPerSecond } = context.settings
+    const { movedPartitions, moveMebibytesPerSecond, moveBatchRecords } = context.settings
     const bucket = folderBucket(await context.workspace.newFolder('bucket'))
     const brokers: [OurBroker, OurBroker] = [await startOurs(bucket), await startOurs(bucket)]
     const partitions = 2 * movedPartitions
@@ -71,6 +71,7 @@ export class TwoBrokers {
       PRODUCERS,
       recordsPerSecond,
       RECORD_BYTES,
+      moveBatchRecords,
     ])
     const two = new TwoBrokers(bucket, brokers, owners, load)
     // Every partition must have been written to before anything is measured.

@@ -9,7 +9,9 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /**
  * Producers with a steady rate, spread evenly over many partitions:
- * bootstrap topic partitions producers recordsPerSecond recordBytes.
+ * bootstrap topic partitions producers recordsPerSecond recordBytes recordsPerBatch.
+ *
+ * So many records for one partition are due together, and travel in one batch.
  *
  * A record's time runs from when it was due, so a producer that is held up counts as waiting.
  * Commands on standard input: "mark" begins the interval that counts (answer: "marked"), "report"
@@ -34,7 +36,9 @@ class PartitionLoad {
         final int stride;
         final int count;
         final long startNs;
+        /** From one batch to the next. */
         final double periodNs;
+        final int recordsPerBatch;
         final byte[] value;
         final long[] lastAckNs;
         final long[] gapNs;
@@ -49,7 +53,7 @@ class PartitionLoad {
         long failed;
 
         Lane(KafkaProducer<byte[], byte[]> producer, String topic, int index, int stride,
-             int partitions, long startNs, double periodNs, byte[] value) {
+             int partitions, long startNs, double periodNs, int recordsPerBatch, byte[] value) {
             this.producer = producer;
             this.topic = topic;
             this.index = index;
@@ -57,6 +61,7 @@ class PartitionLoad {
             this.count = (partitions - index + stride - 1) / stride;
             this.startNs = startNs;
             this.periodNs = periodNs;
+            this.recordsPerBatch = recordsPerBatch;
             this.value = value;
             lastAckNs = new long[count];
             gapNs = new long[count];
@@ -73,11 +78,13 @@ class PartitionLoad {
                 for (long left; (left = dueNs - System.nanoTime()) > 0; ) LockSupport.parkNanos(left);
                 int slot = (int) (n % count);
                 synchronized (this) {
-                    sent++;
+                    sent += recordsPerBatch;
                 }
-                producer.send(
-                    new ProducerRecord<>(topic, index + slot * stride, null, value),
-                    (metadata, error) -> completed(slot, dueNs, error));
+                for (int i = 0; i < recordsPerBatch; i++) {
+                    producer.send(
+                        new ProducerRecord<>(topic, index + slot * stride, null, value),
+                        (metadata, error) -> completed(slot, dueNs, error));
+                }
             }
         }
 
@@ -123,7 +130,8 @@ class PartitionLoad {
         String topic = args[1];
         int partitions = Integer.parseInt(args[2]);
         int producers = Integer.parseInt(args[3]);
-        double periodNs = 1e9 * producers / Double.parseDouble(args[4]);
+        int recordsPerBatch = Integer.parseInt(args[6]);
+        double periodNs = 1e9 * producers * recordsPerBatch / Double.parseDouble(args[4]);
         byte[] value = new byte[Integer.parseInt(args[5])];
         Arrays.fill(value, (byte) 'v');
         Lane[] lanes = new Lane[producers];
@@ -136,7 +144,8 @@ class PartitionLoad {
             // Not all in the same instant: real producers know nothing of each other.
             long shiftNs = (long) (periodNs * i / producers);
             lanes[i] = new Lane(
-                producer, topic, i, producers, partitions, startNs + shiftNs, periodNs, value);
+                producer, topic, i, producers, partitions, startNs + shiftNs, periodNs, recordsPerBatch,
+                value);
         }
         for (Lane lane : lanes) lane.start();
         BufferedReader input = new BufferedReader(new InputStreamReader(System.in));
