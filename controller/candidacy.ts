@@ -10,6 +10,9 @@ const WITNESSES_MAX = 8
 /** Candidates behind this many others wait no longer than these. */
 const RANK_MAX = 10
 
+/** What is to be made of a holder that has gone quiet. */
+type Verdict = 'stays' | 'gone' | 'refuses'
+
 export interface CandidacyOptions {
   readonly log: MetadataLog
   readonly clock: Clock
@@ -23,6 +26,8 @@ export interface CandidacyOptions {
   readonly isolatedSilenceMsMax: number
   /** Aborted when the process ends. */
   readonly signal: AbortSignal
+  /** The controller is this process's now; the node that had it may have refused to be asked. */
+  readonly onTaken: (refusing: NodeEntry | null) => void
 }
 
 /** Takes the controller when its holder has gone quiet, by a record in the metadata log. */
@@ -67,9 +72,13 @@ export class Candidacy {
     if (quietMs < patienceMs) return
     this.isAsking = true
     const isPatient = quietMs < this.options.isolatedSilenceMsMax
-    const asked = gone || !holder ? Promise.resolve(true) : this.mayReplace(holder, isPatient)
+    const asked: Promise<Verdict> =
+      gone || !holder ? Promise.resolve('gone') : this.judge(holder, isPatient)
     void asked
-      .then((mayTake) => (mayTake ? this.take(current?.term ?? 0) : undefined))
+      .then(async (verdict) => {
+        if (verdict === 'stays' || !(await this.take(current?.term ?? 0))) return
+        this.options.onTaken(verdict === 'refuses' ? (holder ?? null) : null)
+      })
       .finally(() => {
         this.isAsking = false
       })
@@ -88,7 +97,7 @@ export class Candidacy {
    * Asks a holder that has gone quiet, and some of the others: whoever hears none of them is cut off
    * itself, and would only be in the way of those that are not.
    */
-  private async mayReplace(holder: NodeEntry, isPatient: boolean): Promise<boolean> {
+  private async judge(holder: NodeEntry, isPatient: boolean): Promise<Verdict> {
     const { log, nodeId } = this.options
     const others: NodeEntry[] = []
     for (const node of log.image.nodes.values()) {
@@ -99,11 +108,12 @@ export class Candidacy {
     const holderSays = await this.ask(holder)
     if (holderSays === 'answered') {
       this.hears()
-      return false
+      return 'stays'
     }
     const said = [holderSays, ...(await witnesses)]
     const countOf = (what: string): number => said.filter((each) => each === what).length
-    return !isPatient || !soundsIsolated(countOf('answered'), countOf('no-answer'))
+    if (isPatient && soundsIsolated(countOf('answered'), countOf('no-answer'))) return 'stays'
+    return holderSays === 'refused' ? 'refuses' : 'gone'
   }
 
   private ask(node: NodeEntry): Promise<PingFailure | 'answered'> {
@@ -113,7 +123,7 @@ export class Candidacy {
     )
   }
 
-  private async take(term: number): Promise<void> {
+  private async take(term: number): Promise<boolean> {
     const { log, logger, nodeId, holder, signal } = this.options
     try {
       const { records } = await log.append((image) => {
@@ -125,8 +135,10 @@ export class Candidacy {
       })
       this.hears()
       if (records.length > 0) logger.info('this process is the controller now', { term: term + 1 })
+      return records.length > 0
     } catch (error) {
       if (!signal.aborted) logger.warn('the controller could not be taken', { error })
+      return false
     }
   }
 }

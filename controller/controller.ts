@@ -30,7 +30,7 @@ export interface ControllerSettings {
 export const DEFAULT_CONTROLLER_SETTINGS: ControllerSettings = {
   tickMs: 200,
   silenceMsMax: 1_500,
-  leaseSilenceMs: 800,
+  leaseSilenceMs: 500,
   movesPerTickMax: 1_000,
   snapshotEveryBatches: 1_000,
 }
@@ -78,7 +78,8 @@ export class Controller {
     this.liveness = new NodeLiveness(options.settings.silenceMsMax)
     const { isolatedSilenceMsMax } = this.liveness
     const { signal } = this.abort
-    this.candidacy = new Candidacy({ ...options, isolatedSilenceMsMax, signal })
+    const onTaken = (refusing: NodeEntry | null): void => this.taken(refusing)
+    this.candidacy = new Candidacy({ ...options, isolatedSilenceMsMax, signal, onTaken })
   }
 
   /** Whether this process holds the controller, as far as it knows. */
@@ -106,6 +107,21 @@ export class Controller {
   /** A ping came from whoever holds the controller. */
   heard(request: PingRequest): void {
     this.candidacy.heard(request)
+  }
+
+  /**
+   * Acts at once. A predecessor whose connection was refused has been asked once already: nobody
+   * listens there, and its partitions wait for nothing but this.
+   */
+  private taken(refusing: NodeEntry | null): void {
+    if (this.abort.signal.aborted) return
+    if (refusing !== null) {
+      this.liveness.expect(refusing.nodeId, this.options.clock.nowMs())
+      this.liveness.failed(refusing.nodeId, 'refused')
+    }
+    this.timer?.cancel()
+    this.tickDueAtMs = this.options.clock.nowMs()
+    this.tick()
   }
 
   private tick(): void {

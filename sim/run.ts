@@ -54,7 +54,7 @@ function settingsOf(world: World): NodeSettings {
     controller: {
       tickMs: 200,
       silenceMsMax: 1_500,
-      leaseSilenceMs: 800,
+      leaseSilenceMs: 500,
       movesPerTickMax: 1_000,
       snapshotEveryBatches: pick(random, [3, 10, 30]),
     },
