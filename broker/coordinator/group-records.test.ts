@@ -73,7 +73,17 @@ test('records of other kinds, and of versions to come, are left alone', () => {
   expect(decodeGroupRecord({ ...record, key: otherKind, value })).toBe(null)
   const later = Buffer.concat([Buffer.from([0, 5]), (value ?? key).subarray(2)])
   expect(decodeGroupRecord({ ...record, key, value: later })).toBe(null)
+  const negative = Buffer.concat([Buffer.from([0xff, 0x7f]), (value ?? key).subarray(2)])
+  expect(decodeGroupRecord({ ...record, key, value: negative })).toBe(null)
   expect(decodeGroupRecord({ ...record, key: null, value })).toBe(null)
+})
+
+test('a value that ends within its version is malformed', () => {
+  const { key } = encodeGroupRecord({ type: 'group', groupId: 'g', value: group })
+  for (const value of [Buffer.alloc(0), Buffer.alloc(1)]) {
+    const record = { offset: 0, timestamp: 0, headers: [], key, value }
+    expect(() => decodeGroupRecord(record)).toThrow('a value has no version')
+  }
 })
 
 // What Java's String.hashCode says, and Kafka's Utils.abs makes of it.

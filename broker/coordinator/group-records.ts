@@ -1,4 +1,4 @@
-import { codecOf, encodeToBuffer } from '../protocol/codec.ts'
+import { codecOf, DecodeError, encodeToBuffer, isValidVersion } from '../protocol/codec.ts'
 import {
   type GroupMetadataValue,
   groupMetadataKey,
@@ -70,9 +70,10 @@ export function decodeGroupRecord(record: DecodedRecord): GroupRecord | null {
   const { key, value } = record
   if (key === null || key.length < PREFIX_BYTES) return null
   const kind = key.readInt16BE(0)
-  const valueVersion = value === null || value.length < PREFIX_BYTES ? 0 : value.readInt16BE(0)
+  if (value !== null && value.length < PREFIX_BYTES) throw new DecodeError('a value has no version')
+  const valueVersion = value === null ? 0 : value.readInt16BE(0)
   if (kind === groupMetadataKey.key) {
-    if (valueVersion > groupMetadataValue.versions[1]) return null
+    if (!isValidVersion(groupMetadataValue, valueVersion)) return null
     const { group: groupId } = codecOf(groupMetadataKey, KEY_VERSION).decode(key, PREFIX_BYTES)
     if (value === null) return { type: 'group', groupId, value }
     const decoded = codecOf(groupMetadataValue, valueVersion).decode(value, PREFIX_BYTES)
@@ -85,7 +86,7 @@ export function decodeGroupRecord(record: DecodedRecord): GroupRecord | null {
   }
   // Kafka's oldest offsets have key 0; what they say is the same.
   if (kind !== offsetCommitKey.key && kind !== 0) return null
-  if (valueVersion > offsetCommitValue.versions[1]) return null
+  if (!isValidVersion(offsetCommitValue, valueVersion)) return null
   const decodedKey = codecOf(offsetCommitKey, KEY_VERSION).decode(key, PREFIX_BYTES)
   const { group: groupId, topic, partition } = decodedKey
   const decoded =
