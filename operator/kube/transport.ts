@@ -101,7 +101,7 @@ export class KubeTransport {
     const timer = this.clock.after(request.deadlineMs, () => {
       end(failureWithoutResponse('Timeout', 'no response in time', false))
     })
-    void this.open(request).then((opened) => {
+    void this.open(request, null).then((opened) => {
       if (isOver) {
         if (opened.ok) opened.value.destroy()
         return
@@ -133,7 +133,10 @@ export class KubeTransport {
   }
 
   /** A request that is ready to be written to; failures to get that far are values. */
-  private async open(request: KubeRequest): Promise<Outcome<http.ClientRequest>> {
+  private async open(
+    request: KubeRequest,
+    body: string | null,
+  ): Promise<Outcome<http.ClientRequest>> {
     let credentials: Credentials
     try {
       credentials = await this.access.credentials()
@@ -153,12 +156,16 @@ export class KubeTransport {
         headers: {
           accept: 'application/json',
           'user-agent': this.userAgent,
-          ...(request.body !== undefined && {
+          ...(body !== null && {
             'content-type': request.contentType ?? 'application/json',
+            // Said here, because Node frames no body of a DELETE by itself.
+            'content-length': Buffer.byteLength(body),
           }),
           ...credentials.headers,
         },
       })
+      // A request that is given up while it waits for a connection says so as well, to nobody.
+      outgoing.on('error', () => {})
       return { ok: true, value: outgoing }
     } catch (error) {
       // Certificates that cannot be read, tokens with line breaks in them.
@@ -180,13 +187,21 @@ export class KubeTransport {
 
   private async exchange(request: KubeRequest): Promise<Outcome<unknown>> {
     const { signal } = request
-    const isWrite = request.method !== 'GET'
     if (signal?.aborted) return failed(failureWithoutResponse('Aborted', 'given up', false))
+    const body = request.body === undefined ? null : JSON.stringify(request.body)
+    const isWrite = request.method !== 'GET'
     let outgoing: http.ClientRequest | null = null
     let isSent = false
-    const gathered = new Promise<Outcome<unknown>>((resolve) => {
-      const giveUp = (reason: 'Timeout' | 'Aborted', words: string): void => {
-        resolve(failed(failureWithoutResponse(reason, words, isWrite && isSent)))
+    let isOver = false
+    return new Promise<Outcome<unknown>>((resolve) => {
+      const settle = (outcome: Outcome<unknown>): void => {
+        isOver = true
+        timer.cancel()
+        signal?.removeEventListener('abort', onAbort)
+        resolve(outcome)
+      }
+      const giveUp = (reason: 'Timeout' | 'Aborted' | 'Unreachable', words: string): void => {
+        settle(failed(failureWithoutResponse(reason, words, isWrite && isSent)))
         outgoing?.destroy()
       }
       const timer = this.clock.after(request.deadlineMs, () => {
@@ -194,31 +209,28 @@ export class KubeTransport {
       })
       const onAbort = (): void => giveUp('Aborted', 'given up')
       signal?.addEventListener('abort', onAbort, { once: true })
-      const settle = (outcome: Outcome<unknown>): void => {
-        timer.cancel()
-        signal?.removeEventListener('abort', onAbort)
-        resolve(outcome)
-      }
-      void this.open(request).then((opened) => {
+      void this.open(request, body).then((opened) => {
+        if (isOver && opened.ok) opened.value.destroy()
+        if (isOver) return
         if (!opened.ok) return settle(opened)
         outgoing = opened.value
-        outgoing.on('error', (error) => {
-          const words = textWithCode(error)
-          settle(failed(failureWithoutResponse('Unreachable', words, isWrite && isSent)))
+        outgoing.on('error', (error) => giveUp('Unreachable', textWithCode(error)))
+        outgoing.on('response', (incoming) => gather(incoming, isWrite, settle))
+        whenConnected(outgoing, () => {
+          isSent = true
         })
-        outgoing.on('response', (incoming) => {
-          gather(incoming, isWrite, settle)
-        })
-        outgoing.on('socket', (socket) => {
-          // Before there is a connection, nothing can have been carried out.
-          if (!socket.connecting) isSent = true
-          else socket.once('connect', () => (isSent = true))
-        })
-        outgoing.end(request.body === undefined ? undefined : JSON.stringify(request.body))
+        outgoing.end(body ?? undefined)
       })
     })
-    return gathered
   }
+}
+
+/** Before there is a connection, nothing can have been carried out. */
+function whenConnected(outgoing: http.ClientRequest, onConnected: () => void): void {
+  outgoing.on('socket', (socket) => {
+    if (!socket.connecting) return onConnected()
+    socket.once('encrypted' in socket ? 'secureConnect' : 'connect', onConnected)
+  })
 }
 
 /** Collects a response; a 2xx whose body is no JSON object is a failure. */
