@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds what a Kubernetes on this machine is made of into .cache/bin: the control plane, kubelet,
-# kube-proxy, kubectl, CoreDNS and Helm. Needs Go, and some 8 GB of disk for Go's caches. Does
+# kube-proxy, kubectl, what pods pause in, CoreDNS and Helm. Needs Go, and some 8 GB of disk for Go's caches. Does
 # nothing for what is there already at the pinned version, so every test run may call it.
 # What a folder named by KUBEBUILDER_ASSETS holds is used from there, and not built.
 # GO_BUILD_FLAGS are given to every build: -p=1 leaves the machine to others.
@@ -60,13 +60,14 @@ build() {
   echo "$name: built in $((SECONDS - started)) s"
 }
 
-release=$(awk '$1 == "require" && $2 == "k8s.io/kubernetes" || $1 == "k8s.io/kubernetes" { print $NF; exit }' \
-  scripts/kubernetes/go.mod)
+release=$(go -C scripts/kubernetes list -m -f '{{.Version}}' k8s.io/kubernetes)
 IFS=. read -r major minor _ <<< "${release#v}"
 stamp=k8s.io/component-base/version
 # Without these flags the programs say v0.0.0, and clients that look at versions refuse them.
 flags="-s -w -X $stamp.gitVersion=$release -X $stamp.gitMajor=$major -X $stamp.gitMinor=$minor"
 
+build pause 'pause of 2026-11' \
+  go -C scripts/kubernetes build -trimpath -ldflags '-s -w' -o "$bin/pause" ./pause
 for program in "${KUBERNETES[@]}"; do
   build "$program" "k8s.io/kubernetes@$release" \
     go -C scripts/kubernetes build -trimpath -ldflags "$flags" -o "$bin/$program" \
