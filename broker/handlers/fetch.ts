@@ -13,16 +13,21 @@ import {
   type NodeEndpoint,
   ZERO_UUID,
 } from './context.ts'
+import { redirectsOf, tellMoved } from './fetch-redirects.ts'
 import { type FetchPlan, planFetch } from './fetch-request.ts'
 import type { SessionPartition } from './fetch-sessions.ts'
 import { leadershipOf, whenSettled } from './leadership.ts'
 
+/** A consumer that is sent elsewhere is not to spin here until its metadata says so too. */
+const REDIRECT_WAIT_MS = 50
+const PREFERS_REPLICAS_SINCE = 11
+
 /**
  * Fetch: v4-18.
  *
- * Differs from Kafka: the owner is the only replica, so nobody fetches as a follower, and no other
- * replica is ever preferred. There are no transactions yet: the last stable offset is the high
- * watermark.
+ * Differs from Kafka: the owner is the only replica, so nobody fetches as a follower, and the only
+ * replica ever preferred is the owner, to consumers that ask a former one again (fetch-redirects.ts).
+ * There are no transactions yet: the last stable offset is the high watermark.
  *
  * v7: KIP-227 sessions. v11: KIP-392: a consumer's rack, which changes nothing where there is one
  * replica. v12: leader epochs checked. v13: topic ids. v16: KIP-951 endpoints.
@@ -45,6 +50,8 @@ interface Look {
   readonly highWatermark: number
   readonly logStartOffset: number
   readonly currentLeader: { leaderId: number; leaderEpoch: number } | null
+  /** The node to read from instead of this one; -1 for none. */
+  readonly preferredReplica: number
   pieces: readonly Buffer[]
 }
 
@@ -54,11 +61,14 @@ class FetchTask {
   private readonly request: Request
   private readonly body: FetchRequest
   private readonly plan: FetchPlan
-  private readonly endMs: number
+  private readonly startMs: number
+  private endMs: number
   private looks: Look[] = []
   private frames: SharedBytes[] = []
   private bytes = 0
   private hasError = false
+  /** Whether partitions that are elsewhere are told as replicas to prefer, not as errors. */
+  private isDeaf = false
   private cold: Promise<void>[] = []
   private timer: Timer | null = null
   private watched: Partition[] = []
@@ -73,7 +83,8 @@ class FetchTask {
     this.request = request
     this.body = body
     this.plan = plan
-    this.endMs = broker.clock.nowMs() + body.maxWaitMs
+    this.startMs = broker.clock.nowMs()
+    this.endMs = this.startMs + body.maxWaitMs
   }
 
   addresses(): { topicId: string; index: number }[] {
@@ -88,6 +99,7 @@ class FetchTask {
   readonly run = (): void => {
     this.unwatch()
     this.reset()
+    this.isDeaf = this.looksDeaf()
     let outOfRange = false
     for (const wanted of this.plan.partitions.values()) {
       const look = this.look(wanted)
@@ -171,6 +183,7 @@ class FetchTask {
       highWatermark: -1,
       logStartOffset: -1,
       currentLeader: null,
+      preferredReplica: -1,
       pieces: [],
     }
   }
@@ -197,10 +210,31 @@ class FetchTask {
   private notLeader(wanted: SessionPartition): Look {
     const { image } = this.broker.node
     const ownership = image.topics.get(wanted.topicId)?.partitions[wanted.partition]
-    const look = this.failed(wanted, 'NOT_LEADER_OR_FOLLOWER')
-    if (ownership === undefined) return look
+    if (ownership === undefined) return this.failed(wanted, 'NOT_LEADER_OR_FOLLOWER')
     const { nodeId: leaderId, leaderEpoch } = ownership
+    const isElsewhere = leaderId !== this.broker.node.nodeId
+    if (this.isDeaf && isElsewhere) return this.redirected(wanted, leaderId)
+    const look = this.failed(wanted, 'NOT_LEADER_OR_FOLLOWER')
     return { ...look, currentLeader: { leaderId, leaderEpoch } }
+  }
+
+  /** Whether the client asks for what it was told is not here, now or lately. */
+  private looksDeaf(): boolean {
+    const { broker, request } = this
+    const redirects = redirectsOf(request.connection)
+    if (redirects === undefined || request.version < PREFERS_REPLICAS_SINCE) return false
+    const nowMs = broker.clock.nowMs()
+    for (const { topicId, partition } of this.plan.partitions.values()) {
+      const { kind } = leadershipOf(broker, topicId, partition)
+      if (kind === 'elsewhere') redirects.asked(topicId, partition, nowMs)
+    }
+    return redirects.isDeaf(nowMs)
+  }
+
+  private redirected(wanted: SessionPartition, preferredReplica: number): Look {
+    this.endMs = Math.min(this.endMs, this.startMs + REDIRECT_WAIT_MS)
+    const unknown = { highWatermark: -1, logStartOffset: -1, currentLeader: null }
+    return { wanted, errorCode: 0, ...unknown, preferredReplica, pieces: [] }
   }
 
   private read(wanted: SessionPartition, partition: Partition): Look {
@@ -216,6 +250,7 @@ class FetchTask {
       highWatermark,
       logStartOffset,
       currentLeader: null,
+      preferredReplica: -1,
       pieces: [],
     }
     const responseBytesMax = Math.min(
@@ -287,7 +322,9 @@ class FetchTask {
       part.partitions.push(answerOf(look))
       if (look.currentLeader !== null) {
         const { leaderId } = look.currentLeader
-        const { listener } = request.connection
+        const { connection } = request
+        const { listener } = connection
+        tellMoved(connection, look.wanted, this.broker.clock.nowMs())
         const endpoint = endpointOf(this.broker.node.image, leaderId, listener)
         if (endpoint !== null) endpoints.set(endpoint.nodeId, endpoint)
       }
@@ -310,8 +347,10 @@ class FetchTask {
     errorCode: code,
     highWatermark,
     logStartOffset,
+    preferredReplica,
   }: Look): boolean {
     if (pieces.length > 0 || code !== 0 || wanted.lastError !== 0) return true
+    if (preferredReplica >= 0) return true
     return highWatermark !== wanted.highWatermark || logStartOffset !== wanted.logStartOffset
   }
 
@@ -337,7 +376,7 @@ function answerOf(look: Look): unknown {
     logStartOffset: look.logStartOffset,
     currentLeader: look.currentLeader ?? undefined,
     abortedTransactions: null,
-    preferredReadReplica: -1,
+    preferredReadReplica: look.preferredReplica,
     records: look.pieces,
   }
 }
