@@ -164,6 +164,22 @@ describe('a produce request', () => {
     expect(client.broker.pool.bytesInUse).toBe(0)
   })
 
+  test('of a producer that outlives its topic is taken in a new one of that name', async () => {
+    const client = await broker()
+    const connection = new TestConnection(client)
+    await createTopic(client, 't')
+    connection.send([{ topic: 't', records: batch('x', 0) }])
+    await until(() => !connection.answers.includes('pending'))
+    await client.call(apis.deleteTopics, 5, { topicNames: ['t'], timeoutMs: 1000 })
+    await createTopic(client, 't')
+    for (const sequence of [1, 2, 4, 1]) {
+      connection.send([{ topic: 't', records: batch('x', sequence) }])
+    }
+    await until(() => !connection.answers.includes('pending'))
+    const expected = [[0], [0], [1], ['OUT_OF_ORDER_SEQUENCE_NUMBER'], [0]]
+    expect(connection.answers).toEqual(expected)
+  })
+
   test('that repeats one under way gets the same answer, and adds nothing', async () => {
     const client = await broker()
     await createTopic(client, 't')

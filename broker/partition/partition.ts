@@ -124,6 +124,7 @@ export class Partition implements WalSource {
   open(state: HotState): void {
     assert(this.phase === 'opening', 'a partition is opened once')
     this.state = state
+    state.producers.canOvertake = this.leaderEpoch > 0
     this.nextOffset = state.endOffset
     this.phase = 'open'
     this.host.wal.enqueue(this, STATE_ENTRY_BYTES)

@@ -50,6 +50,17 @@ describe('check', () => {
     expect(states.check(PRODUCER, 0, 17, 5).verdict).toBe('next')
   })
 
+  test('where nothing can overtake, a producer that nobody knows goes on where it was', () => {
+    const states = new ProducerStates()
+    states.canOvertake = false
+    expect(states.check(PRODUCER, 3, 17, 5).verdict).toBe('next')
+    states.add(batchOf({ baseSequence: 17, count: 5, baseOffset: 0 }), NOW_MS, 100)
+    expect(states.check(PRODUCER, 0, 22, 5).verdict).toBe('next')
+    expect(states.check(PRODUCER, 0, 23, 5).verdict).toBe('out-of-order')
+    // The next owner may get batches that were on their way to this one.
+    expect(decoded(states, 100).check(PRODUCER + 1, 0, 17, 5).verdict).toBe('out-of-order')
+  })
+
   test('a producer that may have been forgotten goes on anywhere, also with the next owner', () => {
     const states = statesWith([{ baseSequence: 0, count: 17, baseOffset: 0 }], 100)
     states.expire(NOW_MS + 1, 100)

@@ -57,6 +57,11 @@ export class ProducerStates {
   private readonly producers = new Map<number, ProducerEntry>()
   /** The highest id of a producer that was forgotten; ids rise, so those above never were. */
   private forgottenIdMax = -1
+  /**
+   * Whether batches may come here before others that were sent earlier: not in a partition's first
+   * leader epoch, as there was no other owner to send those to.
+   */
+  canOvertake = true
 
   get size(): number {
     return this.producers.size
@@ -91,10 +96,12 @@ export class ProducerStates {
   /**
    * A producer begins a partition with sequence 0. Its first batches may still be on their way to an
    * owner that does not answer when later ones come here: taking those would leave the first ones
-   * refused for ever (Kafka takes them: KAFKA-14359).
+   * refused for ever (Kafka takes them: KAFKA-14359). A producer that outlives its topic goes on in
+   * a new one of that name where it was, which is why that is for partitions that had other owners.
    */
   private checkFirst(producerId: number, baseSequence: number): SequenceCheck {
-    const isOvertaking = baseSequence > 0 && baseSequence < OVERTAKEN_RECORDS_MAX
+    const isOvertaking =
+      this.canOvertake && baseSequence > 0 && baseSequence < OVERTAKEN_RECORDS_MAX
     return isOvertaking && producerId > this.forgottenIdMax ? OUT_OF_ORDER : NEXT
   }
 
