@@ -42,10 +42,7 @@ async function produce(): Promise<void> {
       JSON.stringify(answers),
     )
   }
-  await sendAsAsked(async (records) => {
-    if (!settings.recordPerSend) return send([...records])
-    for (const record of records) await send([record])
-  })
+  await sendAsAsked((records) => send([...records]))
   await producer.disconnect()
 }
 

@@ -93,15 +93,23 @@ export async function sendAsAsked(
       return record
     })
     if (records.length > 0) {
-      try {
-        await send(records)
-        for (const { value } of records) report({ event: 'acked', value })
-      } catch (error) {
-        fail(records.map(({ value }) => value).join(' '), error)
-      }
+      const calls = settings.recordPerSend ? records.map((record) => [record]) : [records]
+      for (const call of calls) await sendOnce(call, send)
     }
     if (isLast) return
     await pause(TICK_MS)
+  }
+}
+
+async function sendOnce(
+  records: readonly OutgoingRecord[],
+  send: (records: readonly OutgoingRecord[]) => Promise<void>,
+): Promise<void> {
+  try {
+    await send(records)
+    for (const { value } of records) report({ event: 'acked', value })
+  } catch (error) {
+    fail(records.map(({ value }) => value).join(' '), error)
   }
 }
 

@@ -81,19 +81,21 @@ const KAFKAJS_RECORD_PER_SEND: Adjustment = {
     'resolves as if it had. Every change of a leader can do that to it, in Apache Kafka too',
 }
 
-/** kafkajs 2.2.4, src/cluster/brokerPool.js */
-const KAFKAJS_SHARED_ADDRESS =
-  'for a moment the metadata lists the dead node and the new one, with one address. kafkajs takes ' +
-  'the two for one, sends produce requests with nothing in them, and resolves'
+/** @platformatic/kafka 2.12.1, producer.ts: #performSingleDestinationSend. */
+const PLATFORMATIC_RECORD_PER_SEND: Adjustment = {
+  producer: { recordPerSend: true },
+  why:
+    'each `send()` has one record. When a `send()` has records for several partitions of one ' +
+    'broker and one of these moves, it asks for the owner of the first record only, and sends all ' +
+    'of them there; an idempotent producer does so for ever. Every change of a leader can do that ' +
+    'to it, in Apache Kafka too',
+}
 
-/** @platformatic/kafka 2.12.1, consumer.ts: the node is chosen before the loop of retries. */
-const PLATFORMATIC_MOVED =
-  'after NOT_LEADER_OR_FOLLOWER its consumer asks the same node again, four times in all, and ' +
-  'then ends its stream with an error. In Apache Kafka a former leader stays a replica, and ' +
-  'replicas answer fetches (KIP-392); a former owner here has nothing to answer with'
-
+/** @platformatic/kafka 2.12.1, consumer.ts: a fetch of partitions that were torn apart. */
 const PLATFORMATIC_KILLED =
-  'its consumer asks the same node again, four times in all, and then ends its stream with an error'
+  'when a broker dies its consumer tries to reach it four times within three seconds, and then ends ' +
+  'its stream with an error, unless all that it read there has gone to one and the same broker by then. ' +
+  'Apache Kafka takes longer than that to notice a death, too'
 
 /** Every client of the matrix, in the order of its columns. */
 export const clients: readonly Client[] = [
@@ -132,7 +134,7 @@ export const clients: readonly Client[] = [
     command: nodeCommand('kafkajs-session.ts'),
     codecs: ['none', 'gzip'],
     cannot: { 'static-members': 'it has no setting for `group.instance.id`' },
-    known: { restarts: KAFKAJS_SHARED_ADDRESS },
+    known: {},
     adjusted: {
       moves: KAFKAJS_RECORD_PER_SEND,
       kills: KAFKAJS_RECORD_PER_SEND,
@@ -149,11 +151,14 @@ export const clients: readonly Client[] = [
     codecs: ALL,
     cannot: {},
     known: {
-      moves: PLATFORMATIC_MOVED,
       kills: PLATFORMATIC_KILLED,
       restarts: PLATFORMATIC_KILLED,
     },
-    adjusted: {},
+    adjusted: {
+      moves: PLATFORMATIC_RECORD_PER_SEND,
+      kills: PLATFORMATIC_RECORD_PER_SEND,
+      restarts: PLATFORMATIC_RECORD_PER_SEND,
+    },
     settings: [FROM_BEGINNING],
   },
   {

@@ -7,9 +7,9 @@ import { flows, traffic } from './groups.ts'
 import type { Scenario } from './scenario.ts'
 
 const OFFSETS_TOPIC = '__consumer_offsets'
-const PARTITION_MOVES = 24
+const PARTITION_MOVES = 12
 const COORDINATOR_MOVES = 8
-const MOVE_EVERY_MS = 400
+const MOVE_EVERY_MS = 1_500
 const KILLS = 2
 /**
  * Longer than clients take between two heartbeats, so that all know their coordinator in the end:
@@ -54,7 +54,7 @@ function runCoordinatorMoves(cell: Cell): Promise<undefined> {
     const partition = offsetsPartitionOf(cell.topic, topics[0]?.partitions.length ?? 0)
     for (let round = 0; round < COORDINATOR_MOVES; round++) {
       await move(cell, OFFSETS_TOPIC, partition)
-      await pause(3 * MOVE_EVERY_MS)
+      await pause(MOVE_EVERY_MS)
       for (const each of flow.consumers) each.checkFailures()
     }
     await flows(flow)
