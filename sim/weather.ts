@@ -87,14 +87,16 @@ export class StoreWeather {
     }
     // A client gives up on what takes too long, and what it gave up on may still happen.
     const usual = answerAfterMs < GIVE_UP_MS ? normal : lost
+    const heardAfterMs = Math.min(answerAfterMs, GIVE_UP_MS)
+    const refused = { ...normal, effectAfterMs: null, answerAfterMs: heardAfterMs }
     const lateMs = between(random, 0, LATE_MS_MAX)
     switch (this.drawFault(operation)) {
       case 'failing': {
         const error = chance(random, 500) ? 'unavailable' : 'throttled'
-        return { ...normal, effectAfterMs: null, error }
+        return { ...refused, error }
       }
       case 'conflicting':
-        return { ...normal, effectAfterMs: null, error: 'conflict' }
+        return { ...refused, error: 'conflict' }
       case 'dropping':
         return { ...lost, effectAfterMs: null }
       case 'losing':
