@@ -13,13 +13,12 @@ const LAYERS: readonly (readonly string[])[] = [
   ['broker'],
   ['operator'],
   ['sim', 'bench', 'e2e'],
-  ['compat'],
+  ['compat', 'fuzz'],
   ['scripts'],
 ]
 
-/** Folders whose programs may use packages that are installed for development only. */
 /** Programs for people who work on this; never part of what runs in a cluster. */
-const TOOL_FOLDERS = ['sim', 'bench', 'e2e', 'compat', 'scripts']
+const TOOL_FOLDERS = ['sim', 'bench', 'e2e', 'compat', 'fuzz', 'scripts']
 const TOOL_PATHS = /^operator\/local\/demo\//
 
 function isTool(path: string): boolean {

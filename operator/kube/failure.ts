@@ -102,15 +102,3 @@ export function failureWithoutResponse(
 ): KubeFailure {
   return { status: null, reason, message, retryAfterMs: null, isUndecided, causes: [] }
 }
-
-/** A failure in one line, for errors and conditions. */
-export function describeFailure(failure: KubeFailure): string {
-  const { status, reason, message } = failure
-  return `${reason}${status === null ? '' : ` (${status})`}: ${message}`
-}
-
-/** Whether trying the same again later can help, without anybody changing anything. */
-export function isTransient(failure: KubeFailure): boolean {
-  const { status } = failure
-  return status === null || status === 408 || status === 429 || status >= 500
-}

@@ -63,7 +63,7 @@ export class Informer<T extends KubeObject = KubeObject> {
   private running: Promise<void> | null = null
   private resourceVersion: string | null = null
   private isSynced = false
-  private failuresInRow = 0
+  private listFailuresInRow = 0
   private watchFailuresInRow = 0
   private readonly counted = { lists: 0, watches: 0, failures: 0 }
 
@@ -107,11 +107,10 @@ export class Informer<T extends KubeObject = KubeObject> {
       const failure = this.resourceVersion === null ? await this.relist() : await this.watch()
       if (failure === null || signal.aborted) continue
       const { clock, random } = this.options
-      const delayMs = Math.max(
-        backoffMs(BACKOFF, this.failuresInRow, random),
-        failure.retryAfterMs ?? 0,
-      )
-      await sleep(clock, delayMs, signal)
+      // A list between watches that fail is no reason to try those more often.
+      const tries = Math.max(this.listFailuresInRow, this.watchFailuresInRow)
+      const delayMs = backoffMs(BACKOFF, tries, random)
+      await sleep(clock, Math.max(delayMs, failure.retryAfterMs ?? 0), signal)
     }
   }
 
@@ -122,9 +121,11 @@ export class Informer<T extends KubeObject = KubeObject> {
     const { signal } = this.stopping
     const outcome = await client.list<T>(kind, this.selection, { signal })
     if (signal.aborted) return null
-    if (!outcome.ok) return this.failed('Objects could not be listed', outcome.failure)
-    this.failuresInRow = 0
-    this.watchFailuresInRow = 0
+    if (!outcome.ok) {
+      this.listFailuresInRow++
+      return this.failed('Objects could not be listed', outcome.failure)
+    }
+    this.listFailuresInRow = 0
     this.replaceAll(outcome.value.items)
     this.resourceVersion = outcome.value.resourceVersion
     this.isSynced = true
@@ -138,22 +139,23 @@ export class Informer<T extends KubeObject = KubeObject> {
     const { end, eventCount, openedAtMs } = await this.watchOnce()
     const openMs = openedAtMs === null ? 0 : clock.nowMs() - openedAtMs
     const isGood = eventCount > 0 || openMs >= GOOD_WATCH_MS
-    if (isGood) {
-      this.failuresInRow = 0
-      this.watchFailuresInRow = 0
-    }
+    if (isGood) this.watchFailuresInRow = 0
+    if (this.stopping.signal.aborted) return null
     if (end === null) {
-      if (isGood || this.stopping.signal.aborted) return null
+      if (isGood) return null
+      this.watchFailuresInRow++
       return this.failed('A watch ended as soon as it began', EARLY_END)
     }
     if (end.status === 410) {
       this.resourceVersion = null
       this.options.log.debug('A watch is too old to go on, everything is listed anew', this.fields)
-      return isGood ? null : this.failed('A watch could not begin', end)
+      if (isGood) return null
+      this.watchFailuresInRow++
+      return this.failed('A watch could not begin', end)
     }
     // Half-dead links are nothing that waiting would mend.
     if (end.reason === 'Timeout' && end.status === null && isGood) return null
-    if (++this.watchFailuresInRow >= WATCH_FAILURES_MAX) this.resourceVersion = null
+    if (++this.watchFailuresInRow % WATCH_FAILURES_MAX === 0) this.resourceVersion = null
     return this.failed('A watch broke off', end)
   }
 
@@ -255,7 +257,6 @@ export class Informer<T extends KubeObject = KubeObject> {
   }
 
   private failed(message: string, failure: KubeFailure): KubeFailure {
-    this.failuresInRow++
     this.counted.failures++
     const { status, reason, message: words } = failure
     this.options.log.warn(message, { ...this.fields, status, reason, words })

@@ -55,13 +55,6 @@ export function keyOf(name: ObjectName): string {
   return name.namespace === undefined ? name.name : `${name.namespace}/${name.name}`
 }
 
-/** The inverse of {@link keyOf}. */
-export function nameOfKey(key: string): ObjectName {
-  const slash = key.indexOf('/')
-  if (slash < 0) return { name: key }
-  return { namespace: key.slice(0, slash), name: key.slice(slash + 1) }
-}
-
 /** Where `object` is, by its own metadata. */
 export function nameOfObject(object: KubeObject): ObjectName {
   const { name = '', namespace } = object.metadata

@@ -2,7 +2,7 @@ import type { Condition, StreamClusterStatus } from '../api/stream-cluster-statu
 import { childOf } from './observed.ts'
 import type { Broker } from './pods.ts'
 import { childNames } from './resources/context.ts'
-import type { Situation } from './status.ts'
+import type { Situation } from './situation.ts'
 
 export interface ConditionFacts extends Situation {
   readonly active: readonly Broker[]

@@ -3,13 +3,13 @@ import type { PlannedEvent } from './events.ts'
 import { FINALIZER_STORE } from './labels.ts'
 import type { Observed } from './observed.ts'
 import { brokersOf } from './pods.ts'
-import type { Plan } from './plan.ts'
+import type { Plan } from './plan-steps.ts'
 
 /**
  * Emptying the store is given up after so long. The finalizer would hold the namespace as well, and
  * a store that cannot be emptied now will hardly be reachable when its credentials are gone.
  */
-export const EMPTYING_MS_MAX = 10 * 60_000
+const EMPTYING_MS_MAX = 10 * 60_000
 const LOOK_MS = 1_000
 
 /**

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import { seededRandom } from '../../base/random.ts'
 import { LABEL_STATE } from './labels.ts'
-import { planCluster, stepsOf } from './plan.ts'
+import { planCluster } from './plan.ts'
+import { stepsOf } from './plan-steps.ts'
 import { ModelCluster, STEP_MS } from './testing/model-cluster.ts'
 
 const S3 = { s3: { bucket: 'orders' } }

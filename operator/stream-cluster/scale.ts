@@ -5,7 +5,7 @@ import type { Broker } from './pods.ts'
  * After the deletion cost is written, whoever removes pods must have seen it: it reads from a
  * cache. Readiness that failed meanwhile proves that it did; else this much time has to do.
  */
-export const COST_SEEN_MS = 1_500
+const COST_SEEN_MS = 1_500
 /** How soon a drain is looked at again; the metadata log tells of most changes sooner. */
 const DRAIN_LOOK_MS = 500
 

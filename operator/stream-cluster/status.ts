@@ -12,19 +12,7 @@ import { childOf, type Observed } from './observed.ts'
 import { type Broker, timeText } from './pods.ts'
 import { childNames, isExternal } from './resources/context.ts'
 import { balancerHostOf, nodePortOf } from './resources/services.ts'
-import type { ScalePlan } from './scale.ts'
-import type { Stall } from './stall.ts'
-
-/** What a status is made of. */
-export interface Situation {
-  readonly observed: Observed
-  readonly brokers: readonly Broker[]
-  readonly spec: StreamClusterSpec | null
-  readonly stall: Stall | null
-  readonly isPaused: boolean
-  /** Null: nothing is scaled now. */
-  readonly scale: ScalePlan | null
-}
+import type { Situation } from './situation.ts'
 
 /** Nodes whose addresses a nodeport listener's bootstrap names. */
 const BOOTSTRAP_HOSTS_MAX = 3

@@ -1,13 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { command } from './command.ts'
-import {
-  API_PORT,
-  API_SERVICE_ADDRESS,
-  FOLDER,
-  HOST_ADDRESS,
-  type NodePlace,
-} from './layout.ts'
+import { API_PORT, API_SERVICE_ADDRESS, FOLDER, HOST_ADDRESS, type NodePlace } from './layout.ts'
 
 const FOLDER_OF_KEYS = join(FOLDER, 'pki')
 const DAYS_VALID = 2

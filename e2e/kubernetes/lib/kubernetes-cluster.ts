@@ -36,7 +36,7 @@ export class KubernetesCluster {
 
   private constructor() {}
 
-  /** Resolves when all nodes are ready. Builds what is not built: see BUILD_MS_MAX. */
+  /** Resolves when all nodes are ready. Builds what is not built, which takes many minutes the first time. */
   static async start({ nodes = NODES_BY_DEFAULT } = {}): Promise<KubernetesCluster> {
     await preparePrograms()
     await takeMachine()

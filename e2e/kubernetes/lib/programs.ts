@@ -21,9 +21,6 @@ const INSTALLED: readonly (readonly [string, string])[] = [
   ['openssl', 'openssl'],
 ]
 
-/** The first build takes many minutes: for the hook that starts a cluster. */
-export const BUILD_MS_MAX = 40 * 60_000
-
 /** Builds what is not built, and throws with what is to be installed when something is missing. */
 export async function preparePrograms(): Promise<void> {
   if (process.getuid?.() !== 0) throw new Error('a Kubernetes on this machine needs root')

@@ -173,6 +173,7 @@ export class FakeApiServer {
   /** The server ends them in order, as after their time-out. */
   endWatches(): void {
     for (const { response } of this.watches) response.end()
+    this.watches.clear()
   }
 
   /** The links stay up, but nothing comes any more over those that are open now. */
@@ -193,6 +194,7 @@ export class FakeApiServer {
       sendLine(response, 'ERROR', statusOf(410, 'Expired', 'too old resource version'))
       response.end()
     }
+    this.watches.clear()
   }
 
   private async serve(incoming: http.IncomingMessage, response: http.ServerResponse) {

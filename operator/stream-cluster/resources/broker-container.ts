@@ -133,7 +133,7 @@ function advertisedVariable(listener: ListenerSpec): string {
 }
 
 /** The store as a URL. A path within a volume cannot lead out of it. */
-export function storeUrl(context: ChildContext): string {
+function storeUrl(context: ChildContext): string {
   const { s3, volume } = context.spec.storage
   if (s3 !== undefined) return s3Url(s3)
   const path = posix.join('/', volume?.path ?? '').replace(/\/$/, '')

@@ -16,7 +16,7 @@ export interface ChildContext {
 }
 
 /** Metadata of a child: found by labels, and gone with its owner. */
-export function childMeta(context: ChildContext, name: string): ObjectMeta {
+function childMeta(context: ChildContext, name: string): ObjectMeta {
   return {
     name,
     namespace: context.namespace,

@@ -10,7 +10,8 @@ import {
   selectorLabels,
 } from '../labels.ts'
 import type { Observed, ObservedSecret, StoreOutcome } from '../observed.ts'
-import { type Plan, type PlanStep, planCluster, stepsOf } from '../plan.ts'
+import { planCluster } from '../plan.ts'
+import { type Plan, type PlanStep, stepsOf } from '../plan-steps.ts'
 import type { PlannedEvent } from '../events.ts'
 
 interface ModelPod {

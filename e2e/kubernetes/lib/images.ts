@@ -1,0 +1,29 @@
+import { join } from 'node:path'
+import { command } from './command.ts'
+import { FOLDER, PAUSE_IMAGE, PROGRAMS, REPOSITORY } from './layout.ts'
+
+const OWN_IMAGE = 'streamcluster.io/streamcluster:e2e'
+
+interface Built {
+  /** An OCI archive with one image. */
+  readonly archive: string
+  readonly name: string
+}
+
+async function build(name: string, file: string, ...more: string[]): Promise<Built> {
+  const script = join(REPOSITORY, 'scripts/build-image.ts')
+  const archive = join(FOLDER, file)
+  await command(process.execPath, [script, '--name', name, '--output', archive, ...more])
+  return { archive, name }
+}
+
+/** The project's own image, of the code as it is now. */
+export function imageArchive(): Promise<Built> {
+  return build(OWN_IMAGE, 'streamcluster.tar')
+}
+
+/** The image whose one process holds a pod's namespaces. */
+export async function pauseArchive(): Promise<string> {
+  const program = ['--program', join(PROGRAMS, 'pause')]
+  return (await build(PAUSE_IMAGE, 'pause.tar', ...program)).archive
+}
