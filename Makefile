@@ -11,7 +11,7 @@ FILE ?= examples/streamcluster.yaml
 
 # Programs get these as arguments. In the environment, where make would put them too, names this
 # common would reach everything a test starts, down to another make.
-unexport PORT DATA FILE SEED SEEDS ARGS
+unexport PORT DATA FILE SEED SEEDS SECONDS ONLY ARGS
 MAKEOVERRIDES :=
 
 # GNU make hands SIGTERM on to what it runs, but not SIGINT: at a terminal Ctrl-C reaches the whole
@@ -66,6 +66,11 @@ bench: $(INSTALLED) ## Measure speed side by side with peers
 .PHONY: compat
 compat: $(INSTALLED) ## Run real clients against real brokers, and write docs/compatibility.md
 	@exec $(NODE) compat/main.ts $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(INSTALLED) ## Feed decoders and a broker with bad input: SEED=7 SECONDS=60 ONLY=requests
+	@exec $(NODE) fuzz/main.ts $(if $(SEED),--seed '$(SEED)') $(if $(SECONDS),--seconds '$(SECONDS)') \
+		$(if $(ONLY),--only '$(ONLY)') $(ARGS)
 
 .PHONY: crds
 crds: $(INSTALLED) ## Write the resource definitions in crds/ from operator/api

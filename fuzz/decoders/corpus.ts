@@ -1,0 +1,35 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+/** Larger inputs are not worth a place. */
+const KEPT_BYTES_MAX = 300
+const KEPT_MAX = 150
+
+function fileOf(name: string): string {
+  return fileURLToPath(new URL(`../corpus/${name}.txt`, import.meta.url))
+}
+
+/** The kept inputs of a target: a line of base64 each; what follows a blank is for people. */
+export function readCorpus(name: string): Buffer[] {
+  const file = fileOf(name)
+  if (!existsSync(file)) return []
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .map((line) => Buffer.from(line.split(' ')[0] as string, 'base64'))
+}
+
+/** Adds inputs, with a word on each; returns how many had a place. */
+export function addToCorpus(name: string, added: ReadonlyMap<string, Buffer>): number {
+  const file = fileOf(name)
+  const before = existsSync(file) ? readFileSync(file, 'utf8') : ''
+  const room = KEPT_MAX - before.split('\n').length + 1
+  const lines = [...added]
+    .filter(([, input]) => input.length > 0 && input.length <= KEPT_BYTES_MAX)
+    .slice(0, Math.max(0, room))
+    .map(
+      ([kind, input]) => `${input.toString('base64')} ${kind.replace(/\s+/g, ' ').slice(0, 90)}\n`,
+    )
+  if (lines.length > 0) writeFileSync(file, before + lines.join(''))
+  return lines.length
+}
