@@ -102,3 +102,9 @@ export function failureWithoutResponse(
 ): KubeFailure {
   return { status: null, reason, message, retryAfterMs: null, isUndecided, causes: [] }
 }
+
+/** Whether trying the same again later can help, without anybody changing anything. */
+export function isTransient(failure: KubeFailure): boolean {
+  const { status } = failure
+  return status === null || status === 408 || status === 429 || status >= 500
+}
