@@ -28,7 +28,10 @@ export class Neighbours {
   private readonly port: number
   private readonly partitions: number
   private isStopping = false
-  private readonly running: Promise<void>[] = []
+  /** Nothing is written any more: what is to be read is known. */
+  private isComplete = false
+  private producing = Promise.resolve()
+  private consuming = Promise.resolve()
 
   constructor(port: number, topic: { name: string; id: string }, partitions: number) {
     this.port = port
@@ -42,8 +45,8 @@ export class Neighbours {
   }
 
   start(): void {
-    this.running.push(this.guard('produce', (client) => this.produce(client)))
-    this.running.push(this.guard('consume', (client) => this.consume(client)))
+    this.producing = this.guard('produce', (client) => this.produce(client))
+    this.consuming = this.guard('consume', (client) => this.consume(client))
   }
 
   private async guard(what: string, work: (client: WireClient) => Promise<void>): Promise<void> {
@@ -75,8 +78,8 @@ export class Neighbours {
 
   private async consume(client: WireClient): Promise<void> {
     let endMs = Number.POSITIVE_INFINITY
-    while (!this.isStopping || this.records.length < this.acknowledged.count) {
-      if (this.isStopping) endMs = Math.min(endMs, systemClock.nowMs() + WAIT_MS_MAX)
+    while (!this.isComplete || this.records.length < this.acknowledged.count) {
+      if (this.isComplete) endMs = Math.min(endMs, systemClock.nowMs() + WAIT_MS_MAX)
       if (systemClock.nowMs() > endMs) throw new Error('read all that was acknowledged')
       const wanted = [...this.next].map(([partition, fetchOffset]) => ({ partition, fetchOffset }))
       const body = fetchBody(this.topic.id, wanted, { maxWaitMs: 100 })
@@ -101,7 +104,9 @@ export class Neighbours {
   /** Resolves when both have done all they had to; the problems are then complete. */
   async stop(): Promise<void> {
     this.isStopping = true
-    await Promise.all(this.running)
+    await this.producing
+    this.isComplete = true
+    await this.consuming
     this.problems.push(...this.acknowledged.faultsOf(this.records))
   }
 }

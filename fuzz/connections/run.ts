@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { sleep, systemClock } from '../../base/clock.ts'
 import { seededRandom } from '../../base/random.ts'
+import { apis } from '../../broker/protocol/api-keys.ts'
+import { errorName } from '../../broker/protocol/error-codes.ts'
 import type { BrokerProcess } from '../../e2e/lib/broker-process.ts'
 import { Cluster } from '../../e2e/lib/cluster.ts'
 import { topicIdOf } from '../../e2e/lib/fetch.ts'
+import { ask } from '../../e2e/lib/wire-client.ts'
 import { bombFrame, frameMaker } from './frames.ts'
 import { Neighbours } from './neighbours.ts'
 import { type Surroundings, visit } from './strangers.ts'
@@ -29,6 +32,14 @@ function residentBytes(pid: number): number {
 async function frameBytes(broker: BrokerProcess): Promise<number> {
   const { text } = await broker.admin('/metrics')
   return Number(/^streamcluster_frame_bytes(?:\{[^}]*\})? (\S+)$/m.exec(text)?.[1] ?? Number.NaN)
+}
+
+/** Deletes the topics, whose newest records are kept in memory for readers. */
+async function deleteTopics(port: number, topicNames: readonly string[]): Promise<void> {
+  const { responses } = await ask(port, apis.deleteTopics, 5, { topicNames, timeoutMs: 10_000 })
+  for (const { name, errorCode } of responses) {
+    if (errorCode !== 0) throw new Error(`${name} is not deleted: ${errorName(errorCode)}`)
+  }
 }
 
 /** Watches a broker until it is told to end; resolves with the most memory that was seen. */
@@ -125,8 +136,10 @@ async function fuzzOn(
   const rssBytes = await memory
   await neighbours.stop()
   problems.push(...neighbours.problems)
-  if (!broker.isRunning) problems.push(`the broker ended: ${JSON.stringify(broker.exit)}`)
-  else problems.push(...[await quietProblem(broker)].filter((each) => each !== null))
+  if (broker.isRunning) {
+    await deleteTopics(port, [good.name, prey.topic])
+    problems.push(...[await quietProblem(broker)].filter((each) => each !== null))
+  } else problems.push(`the broker ended: ${JSON.stringify(broker.exit)}`)
   if (rssBytes > RSS_BYTES_MAX) problems.push(`the broker took ${rssBytes} bytes of memory`)
   if (neighbours.slowestMs > ANSWER_MS_MAX) {
     problems.push(`an acknowledgement took ${neighbours.slowestMs} ms`)
