@@ -32,7 +32,11 @@ export const handleMetadata = answering(
     const isAll = body.topics === null || (request.version === 0 && body.topics.length === 0)
     const found: (TopicEntry | TopicAnswer)[] = isAll ? [...image.topics.values()] : []
     for (const { name, topicId } of isAll ? [] : (body.topics ?? [])) {
-      if (topicId !== undefined && topicId !== ZERO_UUID) found.push(findById(broker, topicId))
+      const isById = topicId !== undefined && topicId !== ZERO_UUID
+      // v10 and v11 have the fields of asking by id, but cannot answer it: a name may not be null.
+      if (request.version < 12 && (isById || name === null)) {
+        found.push(refused('INVALID_REQUEST', name ?? '', topicId))
+      } else if (isById) found.push(findById(broker, topicId))
       else found.push(await findByName(broker, name ?? '', body.allowAutoTopicCreation))
     }
     const { listener } = request.connection
