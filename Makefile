@@ -68,7 +68,7 @@ compat: $(INSTALLED) ## Run real clients against real brokers, and write docs/co
 	@exec $(NODE) compat/main.ts $(ARGS)
 
 .PHONY: fuzz
-fuzz: $(INSTALLED) ## Feed decoders and a broker with bad input: SEED=7 SECONDS=60 ONLY=requests
+fuzz: $(INSTALLED) ## Feed decoders and a broker with bad input: SEED=7 SECONDS=60 ONLY=request
 	@exec $(NODE) fuzz/main.ts $(if $(SEED),--seed '$(SEED)') $(if $(SECONDS),--seconds '$(SECONDS)') \
 		$(if $(ONLY),--only '$(ONLY)') $(ARGS)
 
