@@ -127,7 +127,7 @@ async function endToEndLatency(bench: ToolBench): Promise<void> {
   await createTopic(bench, 'latency')
   await bench.run(`${PREFIX}.EndToEndLatency`, [
     ...['--bootstrap-server', bench.bootstrap, '--topic', 'latency'],
-    ...['--num-records', '100', '--acks', 'all', '--record-size', '100'],
+    ...['--num-records', '100', '--producer-acks', 'all', '--record-size', '100'],
   ])
 }
 
