@@ -84,10 +84,10 @@ export function committedOffsets(shard: Shard, groupId: string): OffsetEntry[] {
   return [...shard.offsets.of(groupId, shard.durableEnd)]
 }
 
-/** Tombstones for all offsets of a group. */
+/** Tombstones for all offsets of a group, also for those whose deletion is not durable yet. */
 export function deletionRecords(shard: Shard, groupId: string): GroupRecord[] {
-  const entries = [...shard.offsets.of(groupId, Number.POSITIVE_INFINITY)]
-  return entries.map(({ topic, partition }) => tombstone(groupId, topic, partition))
+  const known = [...shard.offsets.knownOf(groupId)]
+  return known.map(({ topic, partition }) => tombstone(groupId, topic, partition))
 }
 
 function tombstone(groupId: string, topic: string, partition: number): GroupRecord {
@@ -102,7 +102,9 @@ export function whyNotDeleteOffsets(shard: Shard, groupId: string): GroupError |
   return group.state === 'Empty' || group.isOfConsumers ? null : 'group-not-empty'
 }
 
-/** Deletes offsets; those that are not there need nothing. Ask {@link whyNotDeleteOffsets} first. */
+/**
+ * Deletes offsets; those that are not there need nothing. One whose deletion is not durable yet is
+ * deleted again, so that nobody is told of it too early. Ask {@link whyNotDeleteOffsets} first. */
 export function deleteOffsets(
   shard: Shard,
   groupId: string,
@@ -111,8 +113,8 @@ export function deleteOffsets(
 ): void {
   const records: GroupRecord[] = []
   for (const { topic, partition } of partitions) {
-    const newest = shard.offsets.get(groupId, topic, partition, Number.POSITIVE_INFINITY)
-    if (newest !== null) records.push(tombstone(groupId, topic, partition))
+    if (shard.offsets.isKnown(groupId, topic, partition))
+      records.push(tombstone(groupId, topic, partition))
   }
   shard.appendAll(records, (error) => {
     const group = shard.groups.get(groupId)

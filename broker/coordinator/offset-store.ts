@@ -91,6 +91,21 @@ export class OffsetStore {
     }
   }
 
+  /**
+   * Whether the log may say anything of an offset: that there is one, or that one was deleted, which
+   * is not durable yet. To be asked before a deletion is answered without a record of its own.
+   */
+  isKnown(groupId: string, topic: string, partition: number): boolean {
+    return this.groups.get(groupId)?.get(topic)?.has(partition) ?? false
+  }
+
+  /** Every offset of a group that {@link isKnown}. */
+  *knownOf(groupId: string): Iterable<{ topic: string; partition: number }> {
+    for (const [topic, partitions] of this.groups.get(groupId) ?? []) {
+      for (const partition of partitions.keys()) yield { topic, partition }
+    }
+  }
+
   /** Whether the log will say anything of the group. */
   has(groupId: string): boolean {
     for (const _entry of this.of(groupId, Number.POSITIVE_INFINITY)) return true

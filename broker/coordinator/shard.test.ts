@@ -93,6 +93,20 @@ describe('deletions', () => {
     expect(groupIds(world)).toEqual([])
   })
 
+  test('asked for twice are both answered when they are durable', async () => {
+    const world = await opened()
+    world.commit('g', 0, 5)
+    await world.settle()
+    const answers: unknown[] = []
+    const partitions = [{ topic: TOPIC.name, partition: 0 }]
+    for (let times = 0; times < 2; times++) {
+      deleteOffsets(world.shard, 'g', partitions, (error) => answers.push(error))
+    }
+    expect([answers, world.read('g', 0)]).toEqual([[], 5])
+    await world.settle()
+    expect([answers, world.read('g', 0)]).toEqual([[null, null], -1])
+  })
+
   test('of topics reach offsets that are here, and those that are loaded later', async () => {
     const world = await opened()
     const gone = 'AAAAAAAAAAAAAAAAAAAABA'
