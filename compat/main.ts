@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { type Client, clients as allClients } from './lib/clients.ts'
-import { type CellResult, runMatrix } from './lib/matrix.ts'
+import { type CellResult, runMatrix, SECOND_TRY } from './lib/matrix.ts'
 import { differences, type Findings, renderReport, type ToolResult } from './lib/report.ts'
 import { Session } from './lib/session.ts'
 import { scenarios as allScenarios } from './scenarios/index.ts'
@@ -82,7 +82,10 @@ function writeCounts(cells: readonly CellResult[], tools: readonly ToolResult[])
     const counts = { numPassedTests, numFailedTests, numRuntimeErrorTestSuites: 0 }
     writeFileSync(file, JSON.stringify(counts))
   }
-  const others = `${count('cannot')} cannot, ${count('fails')} fail as is known`
+  const seconds = cells.filter(({ outcome }) => {
+    return outcome.result === 'passed' && outcome.remark === SECOND_TRY
+  })
+  const others = `${seconds.length} at the second try, ${count('cannot')} cannot, ${count('fails')} fail as is known`
   console.log(`${numPassedTests} passed, ${numFailedTests} failed, ${others}`)
   return numFailedTests
 }

@@ -72,6 +72,8 @@ named below.
 
 *Passed* means: no delivery failed, no exception reached the application, every process ended with
 0, every acknowledged record is in its partition exactly once, and a group has read every record.
+A cell that fails is tried once more, and says so if it passes then. In the rows with moves a
+partition moves every 1.5 seconds.
 Lines in a client's log do not count, nor do calls of librdkafka's error callback. *Cannot* means
 that the client does not offer it, whatever the broker does; *fails* that it does not work, for the
 reason in the note.
