@@ -298,12 +298,17 @@ async function register(log: MetadataLog, options: NodeOptions): Promise<number>
 export async function whenServing(node: Node, timeoutMs: number): Promise<boolean> {
   const endMs = node.clock.nowMs() + timeoutMs
   while (node.clock.nowMs() < endMs && !node.hasEnded) {
-    const controller = node.image.scalars.controller
-    const holder = controller?.nodeId ? node.image.nodes.get(controller.nodeId) : undefined
-    if (holder !== undefined && holder.state !== 'sealed' && allOpen(node)) return true
+    if (hasController(node.image) && allOpen(node)) return true
     await sleep(node.clock, 20)
   }
   return false
+}
+
+/** Held by a node that lives, or by the operator, which is none. */
+function hasController({ scalars, nodes }: Image): boolean {
+  if (scalars.controller === null) return false
+  const { nodeId } = scalars.controller
+  return nodeId === null || (nodes.get(nodeId)?.state ?? 'sealed') !== 'sealed'
 }
 
 function allOpen(node: Node): boolean {

@@ -9,6 +9,13 @@ import type { PingReply, PingRequest } from './ping.ts'
 const WITNESSES_MAX = 8
 /** Candidates behind this many others wait no longer than these. */
 const RANK_MAX = 10
+/**
+ * Brokers give an operator that says nothing so long (design §1). It looks after many clusters, and
+ * its successor comes within a moment where there are two of them: a broker need not be in between.
+ */
+const OPERATOR_SILENCE_MS = 5_000
+/** An operator that was replaced takes the controller again after so long, later each time. */
+const RETAKE_MS = { first: 1_000, last: 60_000 }
 
 /** What is to be made of a holder that has gone quiet. */
 type Verdict = 'stays' | 'gone' | 'refuses'
@@ -36,6 +43,9 @@ export class Candidacy {
   /** Nobody was heard yet: whoever comes first to a cluster without controller asks at once. */
   private heardAtMs = Number.NEGATIVE_INFINITY
   private isAsking = false
+  /** Of an operator: when it took the controller that it has or had last, and how long it waits. */
+  private tookAtMs: number | null = null
+  private retakeMs = 0
 
   constructor(options: CandidacyOptions) {
     this.options = options
@@ -60,28 +70,61 @@ export class Candidacy {
 
   /** Called from time to time while somebody else holds the controller, or nobody. */
   look(): void {
-    const { log, clock, settings, isCandidate } = this.options
+    const { log, clock, settings, isCandidate, nodeId } = this.options
     if (!isCandidate() || this.isAsking) return
+    if (nodeId === null) return this.lookAsOperator()
     const current = log.image.scalars.controller
+    const isOperator = current !== null && current.nodeId === null
+    // Who is new has not been asked yet, and an operator that lives asks within a moment.
+    if (isOperator && this.heardAtMs === Number.NEGATIVE_INFINITY) this.hears()
     const holder =
       current?.nodeId === null || current === null ? null : log.image.nodes.get(current.nodeId)
     const gone = current === null || holder === undefined || holder?.state === 'sealed'
     const quietMs = clock.nowMs() - this.heardAtMs
+    const silenceMs = isOperator ? OPERATOR_SILENCE_MS : settings.leaseSilenceMs
     // Candidates come one after the other, so that mostly the first one succeeds alone.
-    const patienceMs = (gone ? 0 : settings.leaseSilenceMs) + this.rank() * settings.tickMs
+    const patienceMs = (gone ? 0 : silenceMs) + this.rank() * settings.tickMs
     if (quietMs < patienceMs) return
-    this.isAsking = true
     const isPatient = quietMs < this.options.isolatedSilenceMsMax
-    const asked: Promise<Verdict> =
-      gone || !holder ? Promise.resolve('gone') : this.judge(holder, isPatient)
+    this.ask(gone ? Promise.resolve('gone') : this.judge(holder ?? null, isPatient), holder ?? null)
+  }
+
+  /**
+   * The operator comes before brokers, however well one of them does: it sees pods, too. Only while
+   * it hears nobody it leaves the controller to those who hear each other.
+   */
+  private lookAsOperator(): void {
+    const { log, clock } = this.options
+    if (this.tookAtMs !== null) {
+      const ledMs = this.heardAtMs - this.tookAtMs
+      const { first, last } = RETAKE_MS
+      this.retakeMs = ledMs >= last ? first : Math.min(last, Math.max(first, this.retakeMs * 2))
+      this.tookAtMs = null
+    }
+    if (clock.nowMs() - this.heardAtMs < this.retakeMs) return
+    const holderId = log.image.scalars.controller?.nodeId ?? null
+    const holder = holderId === null ? null : (log.image.nodes.get(holderId) ?? null)
+    this.ask(this.hearsOthers(), holder)
+  }
+
+  private ask(asked: Promise<Verdict>, holder: NodeEntry | null): void {
+    const term = this.options.log.image.scalars.controller?.term ?? 0
+    this.isAsking = true
     void asked
       .then(async (verdict) => {
-        if (verdict === 'stays' || !(await this.take(current?.term ?? 0))) return
-        this.options.onTaken(verdict === 'refuses' ? (holder ?? null) : null)
+        if (verdict === 'stays' || !(await this.take(term))) return
+        this.tookAtMs = this.options.clock.nowMs()
+        this.options.onTaken(verdict === 'refuses' ? holder : null)
       })
       .finally(() => {
         this.isAsking = false
       })
+  }
+
+  private async hearsOthers(): Promise<Verdict> {
+    const said = await Promise.all(this.witnesses(null).map((node) => this.question(node)))
+    const countOf = (what: string): number => said.filter((each) => each === what).length
+    return soundsIsolated(countOf('answered'), countOf('no-answer')) ? 'stays' : 'gone'
   }
 
   /** 0 for the lowest living node id, and so on. */
@@ -93,19 +136,25 @@ export class Candidacy {
     return Math.min(rank, RANK_MAX)
   }
 
-  /**
-   * Asks a holder that has gone quiet, and some of the others: whoever hears none of them is cut off
-   * itself, and would only be in the way of those that are not.
-   */
-  private async judge(holder: NodeEntry, isPatient: boolean): Promise<Verdict> {
+  /** Some of the other nodes, without the holder. */
+  private witnesses(holder: NodeEntry | null): NodeEntry[] {
     const { log, nodeId } = this.options
     const others: NodeEntry[] = []
     for (const node of log.image.nodes.values()) {
       const isOther = node.state !== 'sealed' && node.nodeId !== nodeId && node !== holder
       if (isOther && others.length < WITNESSES_MAX) others.push(node)
     }
-    const witnesses = Promise.all(others.map((node) => this.ask(node)))
-    const holderSays = await this.ask(holder)
+    return others
+  }
+
+  /**
+   * Asks a holder that has gone quiet, and some of the others: whoever hears none of them is cut off
+   * itself, and would only be in the way of those that are not. The operator (null) is not asked.
+   */
+  private async judge(holder: NodeEntry | null, isPatient: boolean): Promise<Verdict> {
+    const others = this.witnesses(holder)
+    const witnesses = Promise.all(others.map((node) => this.question(node)))
+    const holderSays = holder === null ? 'no-answer' : await this.question(holder)
     if (holderSays === 'answered') {
       this.hears()
       return 'stays'
@@ -116,7 +165,7 @@ export class Candidacy {
     return holderSays === 'refused' ? 'refuses' : 'gone'
   }
 
-  private ask(node: NodeEntry): Promise<PingFailure | 'answered'> {
+  private question(node: NodeEntry): Promise<PingFailure | 'answered'> {
     return this.options.ping(node, { holder: '', term: -1 }).then(
       () => 'answered',
       (error: { failure?: PingFailure }) => error.failure ?? 'no-answer',

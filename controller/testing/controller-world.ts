@@ -97,6 +97,40 @@ export class ControlledNode {
   }
 }
 
+/** An operator, which is no node. */
+export class ControllingOperator {
+  readonly log: MetadataLog
+  readonly controller: Controller
+  /** Nothing that it asks is answered. */
+  isCutOff = false
+
+  constructor(owner: ControllerWorld, log: MetadataLog, holder: string) {
+    this.log = log
+    const { clock, store } = owner
+    this.controller = new Controller({
+      log,
+      store,
+      clock,
+      random: seededRandom(1_000),
+      logger: silentLogger,
+      holder,
+      nodeId: null,
+      settings: { ...DEFAULT_CONTROLLER_SETTINGS, ...owner.settings },
+      ping: (node, request) => owner.ping(this, node.nodeId, request),
+      ownLoads: () => ({}),
+      isCandidate: () => true,
+    })
+    log.onAppended(() => owner.tellNews(this))
+    log.start()
+    this.controller.start()
+  }
+
+  stop(): void {
+    this.controller.stop()
+    void this.log.stop()
+  }
+}
+
 /** Controllers of several nodes over one store, in virtual time. */
 export class ControllerWorld {
   readonly clock: VirtualClock
@@ -127,6 +161,10 @@ export class ControllerWorld {
     return node
   }
 
+  async addOperator(holder: string): Promise<ControllingOperator> {
+    return new ControllingOperator(this, await this.open(), holder)
+  }
+
   async addNodes(count: number): Promise<ControlledNode[]> {
     for (let index = 0; index < count; index++) await this.addNode()
     return this.nodes.slice(-count)
@@ -138,7 +176,7 @@ export class ControllerWorld {
     return found
   }
 
-  async ping(from: ControlledNode, nodeId: number, request: { holder: string; term: number }) {
+  async ping(from: { isCutOff: boolean }, nodeId: number, request: { holder: string; term: number }) {
     await this.pause(PING_MS)
     const target = this.byId(nodeId)
     if (from.isCutOff || target.isCutOff || target.failure === 'no-answer') {
@@ -158,7 +196,7 @@ export class ControllerWorld {
     })
   }
 
-  tellNews(from: ControlledNode): void {
+  tellNews(from: ControlledNode | ControllingOperator): void {
     for (const node of this.nodes) {
       if (node !== from && node.failure === null && !node.isCutOff && !from.isCutOff) {
         node.log.poke()
