@@ -42,7 +42,6 @@ export function selectorLabels(cluster: string): Record<string, string> {
 export function childLabels(cluster: string): Record<string, string> {
   return {
     ...selectorLabels(cluster),
-    'app.kubernetes.io/instance': cluster,
     'app.kubernetes.io/managed-by': 'streamcluster-operator',
   }
 }
