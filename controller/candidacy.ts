@@ -70,9 +70,14 @@ export class Candidacy {
 
   /** Called from time to time while somebody else holds the controller, or nobody. */
   look(): void {
-    const { log, clock, settings, isCandidate, nodeId } = this.options
+    const { isCandidate, nodeId } = this.options
     if (!isCandidate() || this.isAsking) return
-    if (nodeId === null) return this.lookAsOperator()
+    if (nodeId === null) this.lookAsOperator()
+    else this.lookAsNode()
+  }
+
+  private lookAsNode(): void {
+    const { log, clock, settings } = this.options
     const current = log.image.scalars.controller
     const isOperator = current !== null && current.nodeId === null
     // Who is new has not been asked yet, and an operator that lives asks within a moment.

@@ -176,7 +176,11 @@ export class ControllerWorld {
     return found
   }
 
-  async ping(from: { isCutOff: boolean }, nodeId: number, request: { holder: string; term: number }) {
+  async ping(
+    from: { isCutOff: boolean },
+    nodeId: number,
+    request: { holder: string; term: number },
+  ) {
     await this.pause(PING_MS)
     const target = this.byId(nodeId)
     if (from.isCutOff || target.isCutOff || target.failure === 'no-answer') {

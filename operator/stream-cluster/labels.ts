@@ -35,6 +35,11 @@ export function selectorLabels(cluster: string): Record<string, string> {
   return { 'app.kubernetes.io/name': 'streamcluster', [LABEL_CLUSTER]: cluster }
 }
 
+/** By this label the operator finds its children, and their pods. */
+const LABEL_MANAGED = 'app.kubernetes.io/managed-by'
+const MANAGED_BY = 'streamcluster-operator'
+export const MANAGED_SELECTOR = `${LABEL_MANAGED}=${MANAGED_BY}`
+
 /**
  * What every child carries. Labels of the StreamCluster itself are not copied: those of GitOps tools
  * would make them take children for their own, and prune them.
@@ -42,7 +47,7 @@ export function selectorLabels(cluster: string): Record<string, string> {
 export function childLabels(cluster: string): Record<string, string> {
   return {
     ...selectorLabels(cluster),
-    'app.kubernetes.io/managed-by': 'streamcluster-operator',
+    [LABEL_MANAGED]: MANAGED_BY,
   }
 }
 
