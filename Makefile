@@ -45,6 +45,12 @@ demo: $(INSTALLED) ## Show a cluster under load growing, shrinking, and losing a
 test: $(INSTALLED) ## Run the tests: all, or ARGS='path/to/x.test.ts -t name'
 	@exec $(NODE) --experimental-vm-modules --no-warnings node_modules/jest/bin/jest.js $(ARGS)
 
+.PHONY: e2e
+e2e: $(INSTALLED) ## Run the tests on a real Kubernetes, started here (Linux, root; builds it the first time)
+	@PATH="$$PATH:/usr/local/go/bin" ./scripts/build-kubernetes.sh
+	@exec $(NODE) --experimental-vm-modules --no-warnings node_modules/jest/bin/jest.js \
+		--config jest.kubernetes.config.js $(ARGS)
+
 .PHONY: check
 check: $(INSTALLED) ## Hold the rules: types, format, lint, imports, globals, unused code, sizes, words
 	@exec $(NODE) scripts/check.ts
@@ -71,6 +77,10 @@ compat: $(INSTALLED) ## Run real clients against real brokers, and write docs/co
 fuzz: $(INSTALLED) ## Feed decoders and a broker with bad input: SEED=7 SECONDS=60 ONLY=request
 	@exec $(NODE) fuzz/main.ts $(if $(SEED),--seed '$(SEED)') $(if $(SECONDS),--seconds '$(SECONDS)') \
 		$(if $(ONLY),--only '$(ONLY)') $(ARGS)
+
+.PHONY: manifests
+manifests: $(INSTALLED) ## Write deploy/operator.yaml from the Helm chart (needs scripts/build-kubernetes.sh)
+	@exec $(NODE) scripts/deploy-manifests.ts
 
 .PHONY: crds
 crds: $(INSTALLED) ## Write the resource definitions in crds/ from operator/api

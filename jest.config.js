@@ -9,7 +9,8 @@ export default {
     ],
   },
   testMatch: ['**/*.test.ts'],
-  testPathIgnorePatterns: ['/node_modules/', '/.cache/', '/data/'],
+  // What needs a Kubernetes has a configuration of its own: jest.kubernetes.config.js.
+  testPathIgnorePatterns: ['/node_modules/', '/.cache/', '/data/', '<rootDir>/e2e/kubernetes/'],
   modulePathIgnorePatterns: ['<rootDir>/.cache/', '<rootDir>/data/'],
   testTimeout: 60_000,
 }
