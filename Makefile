@@ -80,7 +80,7 @@ fuzz: $(INSTALLED) ## Feed decoders and a broker with bad input: SEED=7 SECONDS=
 
 .PHONY: manifests
 manifests: $(INSTALLED) ## Write deploy/operator.yaml from the Helm chart (needs scripts/build-kubernetes.sh)
-	@exec $(NODE) scripts/deploy-manifests.ts
+	@exec $(NODE) scripts/manifests.ts
 
 .PHONY: crds
 crds: $(INSTALLED) ## Write the resource definitions in crds/ from operator/api

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from '@jest/globals'
 import { parseAllDocuments } from 'yaml'
-import { CHART, helm, MANIFESTS, plainManifests } from '../../scripts/deploy-manifests.ts'
+import { CHART, helm, MANIFESTS, plainManifests } from './lib/chart.ts'
 
 interface Rule {
   readonly apiGroups: readonly string[]

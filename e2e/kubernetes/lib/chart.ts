@@ -1,10 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url))
-export const HELM = join(ROOT, '.cache/bin/helm')
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
+const HELM = join(ROOT, '.cache/bin/helm')
 export const CHART = join(ROOT, 'charts/streamcluster-operator')
 export const MANIFESTS = join(ROOT, 'deploy/operator.yaml')
 const NAMESPACE = 'streamcluster'
@@ -25,8 +24,4 @@ export function plainManifests(): string {
   const ofHelm = /^# Source|helm\.sh\/chart|app\.kubernetes\.io\/managed-by: Helm/
   const lines = text.split('\n').filter((line) => !ofHelm.test(line.trim()))
   return HEADER + lines.join('\n')
-}
-
-if (import.meta.main) {
-  writeFileSync(MANIFESTS, plainManifests())
 }
