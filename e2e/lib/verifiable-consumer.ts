@@ -33,14 +33,17 @@ export class VerifiableConsumer {
     groupId: string
     assignor: 'CooperativeStickyAssignor' | 'RangeAssignor'
     instanceId?: string
+    /** A properties file with more of the client's configs. */
+    configFile?: string
   }) {
-    const { bootstrap, topic, groupId, assignor, instanceId } = options
+    const { bootstrap, topic, groupId, assignor, instanceId, configFile } = options
     this.child = spawnGuarded(SCRIPT, [
       'org.apache.kafka.tools.VerifiableConsumer',
       ...['--bootstrap-server', bootstrap.join(','), '--topic', topic, '--group-id', groupId],
       ...['--session-timeout', '30000', '--reset-policy', 'earliest'],
       ...['--assignment-strategy', `${ASSIGNORS}.${assignor}`],
       ...(instanceId === undefined ? [] : ['--group-instance-id', instanceId]),
+      ...(configFile === undefined ? [] : ['--command-config', configFile]),
     ])
     this.ended = finished(this.child)
     if (this.child.stdout) {
