@@ -1,6 +1,8 @@
 import type { StreamClusterStatus } from '../api/stream-cluster-status.ts'
 import type { StreamClusterSpec } from '../api/stream-cluster.ts'
 import type { KubeObject } from '../kube/objects.ts'
+import type { StoreOutcome } from '../ownership/store-outcome.ts'
+import type { ObservedOwnership } from '../ownership/summary.ts'
 
 /** The StreamCluster as it was read. */
 export interface ObservedCluster {
@@ -23,40 +25,9 @@ export interface ObservedSecret {
   readonly keys: readonly string[]
 }
 
-/** A node of the metadata log that is not forgotten. */
-export interface ObservedNode {
-  readonly nodeId: number
-  /** The address other brokers call it by: its pod's. */
-  readonly host: string
-  readonly state: 'active' | 'draining' | 'sealed'
-  readonly partitions: number
-}
-
-/** The ownership map and what else of the metadata log scaling needs, summed up. */
-export interface ObservedOwnership {
-  readonly clusterId: string
-  readonly nodes: readonly ObservedNode[]
-  /** The node that holds the controller; null if it is the operator, or nobody. */
-  readonly controllerNodeId: number | null
-  /** Kafka's cluster-wide dynamic configs of brokers. */
-  readonly configs: Readonly<Record<string, string>>
-  /** Whether no partition is on its way, and none would move if nothing changes. */
-  readonly isBalanced: boolean
-}
-
 /** What a broker said of its load a moment ago. */
 export interface BrokerReport {
   readonly bytesPerSecond: number
-}
-
-/**
- * What became of the last look at the store. `refused`, `denied` and `missing` need a person;
- * `unreachable` passes or does not; `unknown`: nobody has looked yet.
- */
-export interface StoreOutcome {
-  readonly outcome: 'ok' | 'refused' | 'denied' | 'missing' | 'unreachable' | 'unknown'
-  /** For people; empty with `ok`. */
-  readonly message: string
 }
 
 /** What holds for all clusters of one operator. */

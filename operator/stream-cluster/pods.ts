@@ -1,4 +1,5 @@
 import type { KubeObject } from '../kube/objects.ts'
+import type { ObservedNode } from '../ownership/summary.ts'
 import {
   ANNOTATION_DELETION_COST,
   ANNOTATION_DRAINED_AT,
@@ -8,7 +9,7 @@ import {
   LABEL_STATE,
   STATE_DRAINING,
 } from './labels.ts'
-import type { Observed, ObservedNode } from './observed.ts'
+import type { Observed } from './observed.ts'
 
 /** What a plan needs to know of one pod. Times are wall milliseconds. */
 export interface Broker {

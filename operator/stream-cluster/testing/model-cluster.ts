@@ -9,7 +9,8 @@ import {
   GATE_ADDRESS,
   selectorLabels,
 } from '../labels.ts'
-import type { Observed, ObservedSecret, StoreOutcome } from '../observed.ts'
+import type { StoreOutcome } from '../../ownership/store-outcome.ts'
+import type { Observed, ObservedSecret } from '../observed.ts'
 import { planCluster } from '../plan.ts'
 import { type Plan, type PlanStep, stepsOf } from '../plan-steps.ts'
 import type { PlannedEvent } from '../events.ts'
