@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../base/clock.ts'
+import { type Clock, sleep, type Timer } from '../../base/clock.ts'
 import { ADMIN_PORT } from '../api/listener-spec.ts'
 import type { KubeObject } from '../kube/objects.ts'
 import { type BrokerLoad, fetchLoad } from '../local/broker-load.ts'
@@ -16,7 +16,8 @@ export interface Report {
 }
 
 interface Asked {
-  isAsking: boolean
+  /** Null: nobody asks it now. */
+  asking: Promise<void> | null
   report: Report | null
   /** Whether it was heard of late, when that was last told. */
   wasHeard: boolean
@@ -35,7 +36,7 @@ export interface BrokerReportsOptions {
 /** Asks every broker for its load, once a second, at its pod's address. */
 export class BrokerReports {
   private readonly options: BrokerReportsOptions
-  private readonly asked = new Map<string, Asked>()
+  private readonly entries = new Map<string, Asked>()
   private timer: Timer | null = null
 
   constructor(options: BrokerReportsOptions) {
@@ -53,9 +54,25 @@ export class BrokerReports {
 
   /** The last report of a pod, by its uid; null where it is too old, or there is none. */
   of(uid: string): Report | null {
-    const report = this.asked.get(uid)?.report ?? null
+    const report = this.entries.get(uid)?.report ?? null
     if (report === null) return null
     return this.options.clock.nowMs() - report.atMs <= FRESH_MS_MAX ? report : null
+  }
+
+  /**
+   * Resolves once those that were never asked have answered, or after `withinMs`: a broker that has
+   * just come, or that a new operator has just found, is not silent.
+   */
+  async asked(pods: readonly KubeObject[], withinMs: number): Promise<void> {
+    const news = pods.flatMap((pod) => {
+      const entry = this.entryOf(pod)
+      return entry !== null && entry.report === null ? [this.ask(pod, entry)] : []
+    })
+    if (news.length === 0) return
+    const stop = new AbortController()
+    const tooLong = sleep(this.options.clock, withinMs, stop.signal)
+    await Promise.race([Promise.all(news), tooLong])
+    stop.abort()
   }
 
   private poll(): void {
@@ -63,36 +80,49 @@ export class BrokerReports {
     this.timer = clock.after(POLL_MS, () => this.poll())
     const present = new Set<string>()
     for (const pod of pods()) {
+      const entry = this.entryOf(pod)
+      if (entry === null) continue
       const { uid = '' } = pod.metadata
-      const host = addressOf(pod)
-      if (host === null) continue
       present.add(uid)
-      const asked = this.asked.get(uid) ?? { isAsking: false, report: null, wasHeard: false }
-      this.asked.set(uid, asked)
-      // One question at a time: a broker that hangs must not collect connections.
-      if (!asked.isAsking) void this.ask(pod, host, asked)
+      void this.ask(pod, entry)
       const isHeard = this.of(uid) !== null
-      if (isHeard === asked.wasHeard) continue
-      asked.wasHeard = isHeard
+      if (isHeard === entry.wasHeard) continue
+      entry.wasHeard = isHeard
       onChange(pod)
     }
-    for (const uid of this.asked.keys()) if (!present.has(uid)) this.asked.delete(uid)
+    for (const uid of this.entries.keys()) if (!present.has(uid)) this.entries.delete(uid)
   }
 
-  private async ask(pod: KubeObject, host: string, asked: Asked): Promise<void> {
-    const {
-      clock,
-      onChange,
-      fetch = (at) => fetchLoad({ host: at, port: ADMIN_PORT }, clock),
-    } = this.options
-    asked.isAsking = true
-    const load = await fetch(host)
-    asked.isAsking = false
+  /** Null: nobody can be asked there, or not any more. */
+  private entryOf(pod: KubeObject): Asked | null {
+    if (addressOf(pod) === null) return null
+    const { uid = '' } = pod.metadata
+    const entry = this.entries.get(uid) ?? { asking: null, report: null, wasHeard: false }
+    this.entries.set(uid, entry)
+    return entry
+  }
+
+  /** One question at a time: a broker that hangs must not collect connections. */
+  private ask(pod: KubeObject, entry: Asked): Promise<void> {
+    entry.asking ??= this.question(pod, entry).finally(() => {
+      entry.asking = null
+    })
+    return entry.asking
+  }
+
+  private async question(pod: KubeObject, entry: Asked): Promise<void> {
+    const { clock, onChange } = this.options
+    const load = await this.fetch(addressOf(pod) ?? '')
     if (load === null) return
-    asked.report = { load, atMs: clock.nowMs(), atWallMs: clock.wallMs() }
-    if (asked.wasHeard) return
-    asked.wasHeard = true
+    entry.report = { load, atMs: clock.nowMs(), atWallMs: clock.wallMs() }
+    if (entry.wasHeard) return
+    entry.wasHeard = true
     onChange(pod)
+  }
+
+  private fetch(host: string): Promise<BrokerLoad | null> {
+    const { clock, fetch } = this.options
+    return fetch === undefined ? fetchLoad({ host, port: ADMIN_PORT }, clock) : fetch(host)
   }
 }
 

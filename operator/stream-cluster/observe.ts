@@ -17,10 +17,13 @@ import {
   type OperatorFacts,
 } from './observed.ts'
 import type { Secret, Secrets } from './secrets.ts'
+import { isReady } from './pods.ts'
 import type { Watches } from './watches.ts'
 
 /** A pass waits so long for the newest metadata; what is known does where the store is slow. */
 const REFRESH_MS_MAX = 1_000
+/** A broker that is ready and was never asked for its load gets so long to tell it. */
+const REPORT_MS_MAX = 500
 
 export interface ObserverOptions {
   readonly clock: Clock
@@ -50,6 +53,7 @@ export class Observer {
     const { store, session } = await this.lookAtStore(key, cluster, secrets)
     await session?.refresh(REFRESH_MS_MAX)
     const pods = watches.pods(key)
+    await reports.asked(pods.filter(isReady), REPORT_MS_MAX)
     const told = new Map<string, BrokerReport>()
     for (const { metadata } of pods) {
       const load = reports.of(metadata.uid ?? '')?.load

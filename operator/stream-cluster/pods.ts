@@ -58,6 +58,12 @@ function hasEnded(pod: PodObject): boolean {
   return pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded'
 }
 
+/** Whether the pod serves, by its readiness probe. */
+export function isReady({ status }: PodObject): boolean {
+  const conditions = status?.conditions ?? []
+  return conditions.some(({ type, status: value }) => type === 'Ready' && value === 'True')
+}
+
 function brokerOf(pod: PodObject, observed: Observed): Broker {
   const { metadata, spec, status } = pod
   const name = metadata.name ?? ''
@@ -70,8 +76,7 @@ function brokerOf(pod: PodObject, observed: Observed): Broker {
     name,
     uid: metadata.uid ?? '',
     hostIp: status?.hostIP ?? null,
-    isReady:
-      status?.conditions?.some((each) => each.type === 'Ready' && each.status === 'True') ?? false,
+    isReady: isReady(pod),
     isTerminating: metadata.deletionTimestamp !== undefined,
     isGated: spec?.schedulingGates?.some((gate) => gate.name === GATE_ADDRESS) ?? false,
     createdAtMs: timeMs(metadata.creationTimestamp) ?? 0,

@@ -81,6 +81,8 @@ export class FakeObjects {
   resourceVersion = 100
   /** Nothing older than this is known any more. */
   oldestVersion = 100
+  /** When objects are deleted that have finalizers. */
+  deletionTimestamp = '2026-01-01T00:00:01Z'
   onChange: (entry: HistoryEntry) => void = () => {}
   private readonly collections = new Map<string, Map<string, KubeObject>>()
   private readonly applied = new Map<string, unknown>()
@@ -161,7 +163,7 @@ export class FakeObjects {
     if (version !== undefined && version !== metadata.resourceVersion) return conflict('changed')
     if ((metadata.finalizers ?? []).length === 0) return this.remove(target, current)
     if (metadata.deletionTimestamp !== undefined) return { object: current, isNew: false }
-    const deletionTimestamp = '2026-01-01T00:00:01Z'
+    const { deletionTimestamp } = this
     const marked = { ...current, metadata: { ...metadata, deletionTimestamp } }
     return { object: this.store(target, marked, current), isNew: false }
   }
