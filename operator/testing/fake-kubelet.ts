@@ -13,6 +13,7 @@ const ORPHAN_GUARD = fileURLToPath(new URL('../local/orphan-guard.ts', import.me
 /** Where pods see their volume; see resources/broker-container.ts. */
 const VOLUME_URL = 'file:///var/lib/streamcluster'
 const SYNC_MS = 100
+const NODE_NAME = 'fake'
 
 interface EnvironmentVariable {
   readonly name: string
@@ -112,8 +113,12 @@ export class FakeKubelet {
   private async begin(pod: KubeObject): Promise<void> {
     const spec = pod.spec as unknown as PodSpec
     if ((spec.schedulingGates ?? []).length > 0) return
-    const { network, logFolder } = this.options
+    const { client, network, logFolder } = this.options
     const { name = '' } = pod.metadata
+    // Pods that are nowhere have no grace when they are deleted.
+    const target = { apiVersion: 'v1', kind: 'Node', name: NODE_NAME }
+    const binding = { apiVersion: 'v1', kind: 'Binding', metadata: { name }, target }
+    await client.createSubresource(kinds.pod, nameOfObject(pod), 'binding', binding)
     const address = `${network}.${this.nextAddress++}`
     const env = await this.environmentOf(pod, spec, address)
     const child = spawn(process.execPath, ['--import', ORPHAN_GUARD, MAIN], {
@@ -152,11 +157,13 @@ export class FakeKubelet {
     const told = `${isReady} ${isEnded}`
     if (told === running.told) return
     running.told = told
+    // Kubernetes counts from it for how long a pod has been available.
+    const lastTransitionTime = new Date(systemClock.wallMs()).toISOString()
     const status = {
       phase: isEnded ? 'Failed' : 'Running',
       podIP: address,
       hostIP: '127.0.0.1',
-      conditions: [{ type: 'Ready', status: isReady ? 'True' : 'False' }],
+      conditions: [{ type: 'Ready', status: isReady ? 'True' : 'False', lastTransitionTime }],
     }
     const { client } = this.options
     await client.mergePatch(kinds.pod, nameOfObject(pod), { status }, { subresource: 'status' })
