@@ -26,7 +26,7 @@ export interface Listen {
 }
 
 /** A setting that cannot be used; the message names it. */
-export class SettingsError extends Error {
+class SettingsError extends Error {
   override name = 'SettingsError'
 }
 

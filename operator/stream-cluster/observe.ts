@@ -151,7 +151,7 @@ function credentialsIn(secret: Secret | undefined): Place['credentials'] {
 }
 
 /** The StreamCluster as a plan knows it. */
-export function observedCluster(object: KubeObject): ObservedCluster {
+function observedCluster(object: KubeObject): ObservedCluster {
   const { metadata, status } = object
   const parsed = streamClusterSpec.safeParse(object.spec ?? {})
   const deletedAtMs = Date.parse(metadata.deletionTimestamp ?? '')

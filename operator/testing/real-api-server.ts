@@ -83,7 +83,7 @@ export class RealApiServer {
 
   kubectl(...args: string[]): string {
     const all = ['--kubeconfig', this.kubeConfig, ...args]
-    return execFileSync(join(PROGRAMS, 'kubectl'), all, { encoding: 'utf8' })
+    return execFileSync(join(PROGRAMS, 'kubectl'), all, { encoding: 'utf8', stdio: 'pipe' })
   }
 
   async stop(): Promise<void> {
