@@ -11,6 +11,7 @@ import type { Change } from './kube/informer.ts'
 import { LeaderElector } from './kube/lease.ts'
 import { keyOf, nameOfObject } from './kube/objects.ts'
 import { ReconcilerLoop } from './kube/reconciler-loop.ts'
+import { MetricsApi } from './metrics-api/server.ts'
 import { ClusterSessions } from './ownership/sessions.ts'
 import type { OperatorSettings } from './settings.ts'
 import { BrokerReports } from './stream-cluster/broker-reports.ts'
@@ -49,6 +50,7 @@ export class Operator {
   private readonly elector: LeaderElector
   private readonly loop: ReconcilerLoop
   private readonly admin: OperatorAdminServer
+  private metricsApi: MetricsApi | null = null
   private isLeading = false
   private isLost = false
 
@@ -119,6 +121,7 @@ export class Operator {
     await operator.admin.listen(options.settings.adminListen)
     operator.watches.start()
     operator.reports.start()
+    await operator.serveMetrics()
     operator.elector.start()
     return operator
   }
@@ -139,8 +142,21 @@ export class Operator {
     await this.events.stop()
     this.reports.stop()
     await this.watches.stop()
+    this.metricsApi?.close()
     this.admin.close()
     this.client.close()
+  }
+
+  /** Every replica does: autoscalers reach any of them. */
+  private async serveMetrics(): Promise<void> {
+    const { settings, clock, log } = this.options
+    if (settings.metricsApi === null) return
+    const { client, watches, reports } = this
+    this.metricsApi = await MetricsApi.start({
+      ...{ client, clock, log },
+      ...settings.metricsApi,
+      measured: { pods: () => watches.allPods(), reportOf: (uid) => reports.of(uid) },
+    })
   }
 
   private lead(): void {
