@@ -9,6 +9,7 @@ import { systemRandom } from '../base/random.ts'
 import { KubeClient } from './kube/client.ts'
 import { Operator } from './operator.ts'
 import { operatorSettings } from './settings.ts'
+import { authority, type Certificate, issued } from './testing/certificates.ts'
 import { FakeKubelet } from './testing/fake-kubelet.ts'
 import { hasApiServer, RealApiServer } from './testing/real-api-server.ts'
 
@@ -47,29 +48,58 @@ const isThere = hasApiServer()
 const describeThere = isThere ? describe : describe.skip
 const folder = mkdtempSync(join(tmpdir(), 'operator-api-'))
 let server: RealApiServer
+/** Who vouches for the metrics API. */
+let serving: Certificate
 let client: KubeClient
 let kubelet: FakeKubelet
 let operator: Operator
 
-function items(kinds: string): Item[] {
-  const text = server.kubectl('get', kinds, '-n', NAMESPACE, '-o', 'json')
+async function items(kinds: string): Promise<Item[]> {
+  const text = await server.kubectl('get', kinds, '-n', NAMESPACE, '-o', 'json')
   return (JSON.parse(text) as { items: Item[] }).items
 }
 
-function isSettled(replicas: number): boolean {
-  const [cluster] = items('stc')
+async function isSettled(replicas: number): Promise<boolean> {
+  const [cluster] = await items('stc')
   const reconciling = cluster?.status?.conditions?.find(({ type }) => type === 'Reconciling')
   return reconciling?.reason === 'Settled' && cluster?.status?.readyReplicas === replicas
 }
 
-async function until(what: string, holds: () => boolean): Promise<void> {
+async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
   const endMs = systemClock.nowMs() + 60_000
-  while (!holds()) {
+  while (!(await holds())) {
     if (systemClock.nowMs() > endMs) {
-      throw new Error(`${what}: ${server.kubectl('get', 'stc', '-n', NAMESPACE, '-o', 'yaml')}`)
+      const state = await server.kubectl('get', 'stc', '-n', NAMESPACE, '-o', 'yaml')
+      throw new Error(`${what}: ${state}`)
     }
     await sleep(systemClock, 300)
   }
+}
+
+/** The metrics API as the chart registers it; here it is on this machine, at a name of it. */
+function apiServiceFile(): string {
+  const service = { name: 'metrics', namespace: NAMESPACE, port: operator.metricsPort ?? 0 }
+  const versions = ['v1beta1', 'v1beta2'].map((version, index) => ({
+    apiVersion: 'apiregistration.k8s.io/v1',
+    kind: 'APIService',
+    metadata: { name: `${version}.custom.metrics.k8s.io` },
+    spec: {
+      ...{ group: 'custom.metrics.k8s.io', version, service },
+      caBundle: Buffer.from(serving.cert).toString('base64'),
+      ...{ groupPriorityMinimum: 100, versionPriority: 100 + index },
+    },
+  }))
+  const items = [
+    {
+      ...{ apiVersion: 'v1', kind: 'Service' },
+      metadata: { name: service.name, namespace: NAMESPACE },
+      spec: { type: 'ExternalName', externalName: 'localhost' },
+    },
+    ...versions,
+  ]
+  const file = join(folder, 'api-service.json')
+  writeFileSync(file, JSON.stringify({ apiVersion: 'v1', kind: 'List', items }))
+  return file
 }
 
 beforeAll(async () => {
@@ -77,8 +107,13 @@ beforeAll(async () => {
   const volumeFolder = join(folder, NAMESPACE, 'data')
   mkdirSync(volumeFolder, { recursive: true })
   server = await RealApiServer.start(folder)
-  server.kubectl('apply', '--server-side', '-f', CRD)
-  server.kubectl('create', 'namespace', NAMESPACE)
+  const tlsFolder = join(folder, 'tls')
+  mkdirSync(tlsFolder)
+  serving = authority(tlsFolder, 'authority')
+  const hosts = [`metrics.${NAMESPACE}.svc`]
+  issued(tlsFolder, serving, { file: 'tls', commonName: 'metrics', hosts })
+  await server.kubectl('apply', '--server-side', '-f', CRD)
+  await server.kubectl('create', 'namespace', NAMESPACE)
   const access = server.access()
   client = new KubeClient({ access, clock: systemClock, fieldManager: 'kubelet' })
   kubelet = new FakeKubelet({
@@ -92,6 +127,8 @@ beforeAll(async () => {
       STREAMCLUSTER_NAMESPACES: NAMESPACE,
       STREAMCLUSTER_ADMIN_LISTEN: '127.0.0.1:0',
       STREAMCLUSTER_VOLUMES: folder,
+      STREAMCLUSTER_METRICS_API_TLS: tlsFolder,
+      STREAMCLUSTER_METRICS_API_LISTEN: '127.0.0.1:0',
     },
     [],
   )
@@ -115,33 +152,64 @@ describeThere('with Kubernetes own API server', () => {
   test('a StreamCluster comes to run', async () => {
     const file = join(folder, 'orders.yaml')
     writeFileSync(file, MANIFEST)
-    server.kubectl('apply', '--server-side', '-f', file)
+    await server.kubectl('apply', '--server-side', '-f', file)
     await until('it is settled', () => isSettled(2))
   }, 90_000)
 
   test('and nothing of it changes any more', async () => {
     await sleep(systemClock, 2_000)
-    const versions = (): string[] =>
-      items(KINDS).map(
+    const versions = async (): Promise<string[]> =>
+      (await items(KINDS)).map(
         ({ kind, metadata }) => `${kind} ${metadata.name} ${metadata.resourceVersion}`,
       )
-    const before = versions()
+    const before = await versions()
     // More than any interval of the operator but that of its pass without a reason.
     await sleep(systemClock, 20_000)
-    expect(versions()).toEqual(before)
+    expect(await versions()).toEqual(before)
     expect(before.length).toBeGreaterThan(10)
   }, 60_000)
 
   test('it is scaled by its scale subresource, out and in', async () => {
-    server.kubectl('scale', 'stc', '-n', NAMESPACE, 'orders', '--replicas=3')
+    await server.kubectl('scale', 'stc', '-n', NAMESPACE, 'orders', '--replicas=3')
     await until('it has grown', () => isSettled(3))
-    server.kubectl('scale', 'stc', '-n', NAMESPACE, 'orders', '--replicas=1')
-    await until('it has shrunk', () => isSettled(1) && items('pods').length === 1)
+    await server.kubectl('scale', 'stc', '-n', NAMESPACE, 'orders', '--replicas=1')
+    await until(
+      'it has shrunk',
+      async () => (await isSettled(1)) && (await items('pods')).length === 1,
+    )
+  }, 120_000)
+
+  test('the HPA scales it by what its brokers say of themselves', async () => {
+    await server.kubectl('apply', '-f', apiServiceFile())
+    const autoscaling = {
+      minReplicas: 1,
+      maxReplicas: 3,
+      metrics: [
+        {
+          type: 'Pods',
+          pods: {
+            metric: { name: 'streamcluster_event_loop_utilization' },
+            // Brokers that do nothing do more than this.
+            target: { type: 'AverageValue', averageValue: '100u' },
+          },
+        },
+      ],
+    }
+    const patch = JSON.stringify({ spec: { autoscaling } })
+    await server.kubectl('patch', 'stc', '-n', NAMESPACE, 'orders', '--type', 'merge', '-p', patch)
+    await until('it has grown to the most that it may', () => isSettled(3))
+    const path = `/apis/custom.metrics.k8s.io/v1beta2/namespaces/${NAMESPACE}`
+    const values = JSON.parse(
+      await server.kubectl('get', '--raw', `${path}/pods/*/streamcluster_requests_per_second`),
+    ) as { items: unknown[] }
+    expect(values.items).toHaveLength(3)
+    const total = 'streamclusters.streamcluster.io/orders/streamcluster_requests_per_second_total'
+    expect(await server.kubectl('get', '--raw', `${path}/${total}`)).toContain('"name":"orders"')
   }, 120_000)
 
   test('what is deleted leaves nothing of it', async () => {
-    server.kubectl('delete', 'stc', '-n', NAMESPACE, 'orders')
-    const left = (): string[] => items('deploy,pods,svc,hpa,pdb,netpol').map(({ kind }) => kind)
-    await until('its children are gone', () => left().length === 0)
+    await server.kubectl('delete', 'stc', '-n', NAMESPACE, 'orders')
+    const left = 'deploy,pods,hpa,pdb,netpol'
+    await until('its children are gone', async () => (await items(left)).length === 0)
   }, 90_000)
 })

@@ -131,6 +131,11 @@ export class Operator {
     return this.isLeading && this.elector.isLeader
   }
 
+  /** Where metrics are served; null where they are not. */
+  get metricsPort(): number | null {
+    return this.metricsApi?.port ?? null
+  }
+
   /**
    * Ends in order: passes first, then what they use, and the Lease last, when nothing of this process
    * acts any more. Brokers go on; one of them is the controller until another operator leads.

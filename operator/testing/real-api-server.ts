@@ -1,10 +1,12 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, openSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { sleep, systemClock } from '../../base/clock.ts'
 import type { KubeAccess } from '../kube/access.ts'
+import { authority, issued } from './certificates.ts'
 
 const PROGRAMS = fileURLToPath(new URL('../../.cache/bin', import.meta.url))
 const ETCD = '/usr/bin/etcd'
@@ -53,17 +55,28 @@ export class RealApiServer {
     const tokens = join(folder, 'tokens.csv')
     writeFileSync(tokens, `${TOKEN},admin,1,"system:masters"\n`)
     mkdirSync(join(folder, 'certificates'))
+    const frontProxy = authority(folder, 'front-proxy')
+    const proxy = issued(folder, frontProxy, { file: 'proxy', commonName: 'front-proxy-client' })
     server.spawn(folder, join(PROGRAMS, 'kube-apiserver'), [
       ...[`--etcd-servers=${etcd}`, '--bind-address=127.0.0.1', `--secure-port=${port}`],
       ...[`--cert-dir=${join(folder, 'certificates')}`, `--token-auth-file=${tokens}`],
       ...[`--service-account-key-file=${key}`, `--service-account-signing-key-file=${key}`],
       ...['--service-account-issuer=https://test', '--service-cluster-ip-range=10.99.0.0/16'],
       ...['--authorization-mode=RBAC', '--disable-admission-plugins=ServiceAccount'],
+      `--requestheader-client-ca-file=${frontProxy.certFile}`,
+      '--requestheader-allowed-names=front-proxy-client',
+      '--requestheader-username-headers=X-Remote-User',
+      '--requestheader-group-headers=X-Remote-Group',
+      '--requestheader-extra-headers-prefix=X-Remote-Extra-',
+      ...[`--proxy-client-cert-file=${proxy.certFile}`, `--proxy-client-key-file=${proxy.keyFile}`],
     ])
     await server.ready()
     server.spawn(folder, join(PROGRAMS, 'kube-controller-manager'), [
       ...[`--kubeconfig=${kubeConfig}`, '--secure-port=0', '--leader-elect=false'],
       `--controllers=${CONTROLLERS.join(',')}`,
+      '--horizontal-pod-autoscaler-sync-period=2s',
+      // As one account with all rights: here is nobody to give them out.
+      '--use-service-account-credentials=false',
     ])
     return server
   }
@@ -81,9 +94,10 @@ export class RealApiServer {
     }
   }
 
-  kubectl(...args: string[]): string {
+  /** What it prints. This process goes on meanwhile: the API server may ask it something. */
+  async kubectl(...args: string[]): Promise<string> {
     const all = ['--kubeconfig', this.kubeConfig, ...args]
-    return execFileSync(join(PROGRAMS, 'kubectl'), all, { encoding: 'utf8', stdio: 'pipe' })
+    return (await promisify(execFile)(join(PROGRAMS, 'kubectl'), all)).stdout
   }
 
   async stop(): Promise<void> {
@@ -109,7 +123,7 @@ export class RealApiServer {
     const endMs = systemClock.nowMs() + START_MS_MAX
     for (;;) {
       try {
-        if (this.kubectl('get', '--raw', '/readyz') === 'ok') return
+        if ((await this.kubectl('get', '--raw', '/readyz')) === 'ok') return
       } catch (error) {
         if (systemClock.nowMs() > endMs) throw error
       }
