@@ -6,6 +6,7 @@ import { fetchFigure } from './figures/fetch.ts'
 import { idleFigure } from './figures/idle.ts'
 import { latencyFigure } from './figures/latency.ts'
 import { moveFigure } from './figures/move.ts'
+import { operatorFigure } from './figures/operator.ts'
 import { produceFigure } from './figures/produce.ts'
 import { putsFigure } from './figures/puts.ts'
 import { takeoverFigure } from './figures/takeover.ts'
@@ -29,6 +30,7 @@ const FIGURES: readonly Figure[] = [
   putsFigure,
   moveFigure,
   takeoverFigure,
+  operatorFigure,
 ]
 
 const USAGE = `node bench/main.ts [figure…] [--short] [--json <file>] [--set <name>=<number>…]
