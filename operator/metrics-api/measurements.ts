@@ -65,10 +65,10 @@ export function measureCluster(
   const metric = podMetrics.find((each) => each === match?.[1])
   if (metric === undefined) return null
   const { namespace, cluster } = about
-  const serving = measured.pods().filter((pod) => isServing(pod, { namespace, cluster }))
-  const selects = (pod: KubeObject): boolean => serving.includes(pod)
+  const selects = (pod: KubeObject): boolean => isServing(pod, { namespace, cluster })
+  const servingCount = measured.pods().filter(selects).length
   const found = measurePods(measured, { namespace, metric, selects })
-  if (found.length === 0 || found.length < serving.length) return null
+  if (found.length === 0 || found.length < servingCount) return null
   return {
     objectName: cluster,
     milli: summarized(
