@@ -24,7 +24,7 @@ export interface FrontProxy {
   readonly extraHeaderPrefixes: readonly string[]
 }
 
-export const NO_FRONT_PROXY: FrontProxy = {
+const NO_FRONT_PROXY: FrontProxy = {
   authority: '',
   allowedNames: [],
   userHeaders: [],
