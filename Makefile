@@ -47,6 +47,7 @@ test: $(INSTALLED) ## Run the tests: all, or ARGS='path/to/x.test.ts -t name'
 
 .PHONY: e2e
 e2e: $(INSTALLED) ## Run the tests on a real Kubernetes, started here (Linux, root; builds it the first time)
+	@PATH="$$PATH:/usr/local/go/bin" ./scripts/build-s3-servers.sh
 	@PATH="$$PATH:/usr/local/go/bin" ./scripts/build-kubernetes.sh
 	@exec $(NODE) --experimental-vm-modules --no-warnings node_modules/jest/bin/jest.js \
 		--config jest.kubernetes.config.js $(ARGS)

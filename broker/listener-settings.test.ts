@@ -45,6 +45,17 @@ describe('one listener', () => {
 })
 
 describe('several listeners', () => {
+  test('may be told of by the name that a pod has in DNS', () => {
+    const told = { LISTENERS: 'a=:1', ADVERTISED_LISTENERS: 'a=*.brokers.kafka.svc:1' }
+    const named = Object.entries(told).map(([name, value]) => [`STREAMCLUSTER_${name}`, value])
+    const env = Object.fromEntries(named) as Record<string, string>
+    const hostWith = (address: string): string | undefined =>
+      listenerSettings({ ...env, POD_IP: address })[0]?.advertised?.host
+    expect(hostWith('10.1.2.3')).toBe('10-1-2-3.brokers.kafka.svc')
+    expect(hostWith('fd00::3')).toBe('fd00--3.brokers.kafka.svc')
+    expect(() => listenerSettings(env)).toThrow('needs POD_IP')
+  })
+
   test('have names without case, addresses, and what is told of them', () => {
     const [internal, external] = listeners({
       LISTENERS: 'Internal=0.0.0.0:9092, EXTERNAL=[::]:9094',

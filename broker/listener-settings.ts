@@ -172,10 +172,22 @@ export function listenerSettings(env: Environment): readonly ListenerSettings[] 
     return {
       name,
       listen: address('STREAMCLUSTER_LISTENERS', named.get(name) ?? ''),
-      advertised: told === undefined ? null : address(advertisedListeners, told),
+      advertised: told === undefined ? null : advertisedAddress(env, advertisedListeners, told),
       tls: tls.get(name) ?? null,
     }
   })
+}
+
+/**
+ * As {@link address}; a host that begins with `*.` is the name that Kubernetes' DNS gives to this pod
+ * below a Service: the address in POD_IP, with dashes. So a certificate for the same text covers it.
+ */
+function advertisedAddress(env: Environment, variable: string, text: string): ListenAddress {
+  const { host, port } = address(variable, text)
+  if (!host.startsWith('*.')) return { host, port }
+  const podAddress = env['POD_IP']
+  if (!podAddress) throw new SettingsError(`${variable}='${text}' needs POD_IP, the pod's address`)
+  return { host: podAddress.replace(/[.:]/g, '-') + host.slice(1), port }
 }
 
 function simpleListener(env: Environment): ListenerSettings {

@@ -12,7 +12,8 @@ const LAYERS: readonly (readonly string[])[] = [
   ['controller'],
   ['broker'],
   ['operator'],
-  ['sim', 'bench', 'e2e'],
+  ['sim', 'bench'],
+  ['e2e'],
   ['compat', 'fuzz'],
   ['scripts'],
 ]

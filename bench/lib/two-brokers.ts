@@ -1,13 +1,11 @@
 import { rm } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { BenchContext } from './figure.ts'
-import { JavaLoad } from './java-load.ts'
 import { type Bucket, folderBucket, type OurBroker, startOurs } from './our-broker.ts'
+import { PartitionLoad, type LoadTimes } from './partition-load.ts'
 import { createTopic, leadersOf } from './peer.ts'
 
-const MEBIBYTE = 1024 * 1024
 export const PRODUCERS = 8
-const RECORD_BYTES = 1024
 const EVEN_MS_MAX = 60_000
 const STEADY_WAIT_MS = 1_000
 /**
@@ -16,39 +14,19 @@ const STEADY_WAIT_MS = 1_000
  */
 const WARMING_DRAINS = 2
 
-/** What one partition lived through since the mark, in ms; see PartitionLoad.java. */
-export interface PartitionTimes {
-  readonly waitMs: number
-  readonly gapMs: number
-  /** From the mark to the first acknowledgement of a later record; -1: there was none. */
-  readonly writableMs: number
-}
-
-interface LoadAnswer {
-  readonly sent: number
-  readonly acknowledged: number
-  readonly failed: number
-  readonly waitMsBefore: readonly [number, number]
-  readonly partitions: readonly (readonly [number, number, number])[]
-}
-
-export interface LoadTimes {
-  readonly failed: number
-  readonly unacknowledged: number
-  readonly waitMsMedianBefore: number
-  readonly waitMsP99Before: number
-  readonly partitions: readonly PartitionTimes[]
-}
-
 /** Two brokers on one bucket, one topic evenly on both, and producers that write to all of it. */
 export class TwoBrokers {
   readonly bucket: Bucket
   private both: readonly [OurBroker, OurBroker]
   /** The owner of each partition at the mark. */
   private owners: readonly number[] = []
-  private readonly load: JavaLoad
+  private readonly load: PartitionLoad
 
-  private constructor(bucket: Bucket, brokers: readonly [OurBroker, OurBroker], load: JavaLoad) {
+  private constructor(
+    bucket: Bucket,
+    brokers: readonly [OurBroker, OurBroker],
+    load: PartitionLoad,
+  ) {
     this.bucket = bucket
     this.both = brokers
     this.load = load
@@ -65,17 +43,12 @@ export class TwoBrokers {
     const partitions = 2 * movedPartitions
     const topic = await createTopic(brokers[0], partitions)
     await whenEven(brokers, topic, partitions)
-    const recordsPerSecond = (moveMebibytesPerSecond * MEBIBYTE) / RECORD_BYTES
-    const bootstrap = brokers.map((broker) => broker.bootstrap).join(',')
-    const load = await JavaLoad.start('PartitionLoad', [
-      bootstrap,
-      topic,
-      partitions,
-      PRODUCERS,
-      recordsPerSecond,
-      RECORD_BYTES,
-      moveBatchRecords,
-    ])
+    const load = await PartitionLoad.start({
+      ...{ bootstrap: brokers.map((broker) => broker.bootstrap), topic, partitions },
+      producers: PRODUCERS,
+      mebibytesPerSecond: moveMebibytesPerSecond,
+      batchRecords: moveBatchRecords,
+    })
     const two = new TwoBrokers(bucket, brokers, load)
     // Every partition must have been written to before anything is measured.
     await two.settled(context.settings.settleSeconds)
@@ -99,9 +72,9 @@ export class TwoBrokers {
     let waitMs = Number.POSITIVE_INFINITY
     for (let tries = 0; tries < 20; tries++) {
       await pause(settleSeconds * 1000)
-      await this.load.ask('mark')
+      await this.load.mark()
       await pause(settleSeconds * 1000)
-      const { partitions } = await this.times()
+      const { partitions } = await this.load.times()
       waitMs = Math.max(...partitions.map((times) => times.waitMs))
       if (partitions.every(({ writableMs }) => writableMs >= 0) && waitMs < STEADY_WAIT_MS) return
     }
@@ -112,24 +85,12 @@ export class TwoBrokers {
   }
 
   /** From now on it counts. */
-  async mark(): Promise<void> {
-    await this.load.ask('mark')
+  mark(): Promise<void> {
+    return this.load.mark()
   }
 
-  async times(): Promise<LoadTimes> {
-    const answer = JSON.parse(await this.load.ask('report')) as LoadAnswer
-    const { sent, acknowledged, failed, waitMsBefore } = answer
-    return {
-      failed,
-      unacknowledged: sent - acknowledged - failed,
-      waitMsMedianBefore: waitMsBefore[0],
-      waitMsP99Before: waitMsBefore[1],
-      partitions: answer.partitions.map(([waitMs, gapMs, writableMs]) => ({
-        waitMs,
-        gapMs,
-        writableMs,
-      })),
-    }
+  times(): Promise<LoadTimes> {
+    return this.load.times()
   }
 
   /** Of all partitions, those that `nodeId` owned at first. */
@@ -138,7 +99,7 @@ export class TwoBrokers {
   }
 
   async stop(): Promise<void> {
-    await this.load.child.end('SIGKILL')
+    await this.load.stop()
     await Promise.all(this.brokers.map((broker) => broker.kill()))
     await rm(this.bucket.folder, { recursive: true, force: true, maxRetries: 3 })
   }

@@ -22,6 +22,7 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
  *   partitions: per partition, since the mark, in ms
  *     [longest wait for an acknowledgement, longest time between two acknowledgements,
  *      time from the mark to the first acknowledgement of a record that was due after it, or -1]
+ * "finish" sends no more, waits for all answers, and prints the report.
  * Ends with its input.
  */
 class PartitionLoad {
@@ -51,6 +52,7 @@ class PartitionLoad {
         long sent;
         long acknowledged;
         long failed;
+        volatile boolean isFinished;
 
         Lane(KafkaProducer<byte[], byte[]> producer, String topic, int index, int stride,
              int partitions, long startNs, double periodNs, int recordsPerBatch, byte[] value) {
@@ -73,7 +75,7 @@ class PartitionLoad {
 
         @Override
         public void run() {
-            for (long n = 0; ; n++) {
+            for (long n = 0; !isFinished; n++) {
                 long dueNs = startNs + (long) (n * periodNs);
                 for (long left; (left = dueNs - System.nanoTime()) > 0; ) LockSupport.parkNanos(left);
                 int slot = (int) (n % count);
@@ -86,6 +88,13 @@ class PartitionLoad {
                         (metadata, error) -> completed(slot, dueNs, error));
                 }
             }
+        }
+
+        /** Resolves when everything sent has been answered. */
+        void finish() throws InterruptedException {
+            isFinished = true;
+            join();
+            producer.flush();
         }
 
         private synchronized void completed(int slot, long dueNs, Exception error) {
@@ -154,6 +163,9 @@ class PartitionLoad {
                 long nowNs = System.nanoTime();
                 for (Lane lane : lanes) lane.mark(nowNs);
                 System.out.println("marked");
+            } else if (line.equals("finish")) {
+                for (Lane lane : lanes) lane.finish();
+                System.out.println(report(lanes, partitions));
             } else if (line.equals("report")) {
                 System.out.println(report(lanes, partitions));
             }

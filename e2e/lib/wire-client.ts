@@ -33,8 +33,8 @@ export class WireClient {
     })
   }
 
-  static async connect(port: number): Promise<WireClient> {
-    const socket = connect({ host: '127.0.0.1', port, noDelay: true })
+  static async connect(port: number, host = '127.0.0.1'): Promise<WireClient> {
+    const socket = connect({ host, port, noDelay: true })
     await once(socket, 'connect')
     return new WireClient(socket)
   }

@@ -4,7 +4,7 @@ import { celRules } from './kubernetes.ts'
 import { quantityMilli } from './quantity.ts'
 
 /**
- * The metrics a broker offers to autoscalers, each about that one broker. `local/broker-load.ts`
+ * The metrics a broker offers to autoscalers, each about that one broker. `brokers/broker-load.ts`
  * computes them from the broker's own report; the metrics API serves the same names.
  */
 export const brokerMetrics = {

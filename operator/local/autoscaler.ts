@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../base/clock.ts'
-import { milliByMetricOf } from './broker-load.ts'
+import { milliByMetricOf } from '../brokers/broker-load.ts'
 import type { Fleet } from './fleet.ts'
 import type { FleetMember } from './fleet-member.ts'
 import { decideReplicas, type HpaDecision, type HpaSpec, initialHpaMemory } from './hpa.ts'

@@ -4,7 +4,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { systemClock } from '../../base/clock.ts'
 import { virtualClock } from '../../base/testing/virtual-clock.ts'
 import { BootstrapProxy } from './bootstrap-proxy.ts'
-import type { Endpoint } from './broker-process.ts'
+import type { Endpoint } from '../brokers/broker-load.ts'
 
 const HOST = '127.0.0.1'
 const closers: (() => Promise<void>)[] = []

@@ -1,6 +1,6 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import type { Clock } from '../../base/clock.ts'
-import type { Endpoint } from './broker-process.ts'
+import type { Endpoint } from '../brokers/broker-load.ts'
 
 export interface BootstrapProxyOptions {
   readonly clock: Clock

@@ -4,12 +4,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import type { Clock, Timer } from '../../base/clock.ts'
+import type { Endpoint } from '../brokers/broker-load.ts'
 import { errorOfLogLine, errorOfPlainText, LineSplitter, LogTail } from './broker-log.ts'
-
-export interface Endpoint {
-  readonly host: string
-  readonly port: number
-}
 
 /** What a broker says of itself once it serves. */
 export interface BrokerAddresses {

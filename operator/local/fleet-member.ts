@@ -1,7 +1,7 @@
 import type { Timer } from '../../base/clock.ts'
-import type { BrokerLoad } from './broker-load.ts'
+import type { BrokerLoad } from '../brokers/broker-load.ts'
 import type { BrokerAddresses, BrokerExit, BrokerProcess } from './broker-process.ts'
-import type { ScaleInCandidate } from './scale-in.ts'
+import type { ScaleInCandidate } from '../brokers/removal-order.ts'
 
 export type DrainReason = 'scale-in' | 'shutdown' | 'by-itself'
 export type KillReason = 'start-too-long' | 'drain-too-long' | 'no-answer'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { virtualClock } from '../../base/testing/virtual-clock.ts'
-import type { BrokerLoad } from './broker-load.ts'
+import type { BrokerLoad } from '../brokers/broker-load.ts'
 import type { BrokerExit, BrokerProcess, BrokerProcessEvents } from './broker-process.ts'
 import { Fleet } from './fleet.ts'
 import type { FleetEvent, FleetMember } from './fleet-member.ts'

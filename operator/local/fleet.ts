@@ -1,6 +1,6 @@
 import { assert } from '../../base/assert.ts'
 import type { Clock, Timer } from '../../base/clock.ts'
-import type { BrokerLoad } from './broker-load.ts'
+import type { BrokerLoad } from '../brokers/broker-load.ts'
 import type {
   BrokerAddresses,
   BrokerExit,
@@ -14,7 +14,7 @@ import {
   type FleetMember,
   type KillReason,
 } from './fleet-member.ts'
-import { inRemovalOrder } from './scale-in.ts'
+import { inRemovalOrder } from '../brokers/removal-order.ts'
 
 export interface FleetOptions {
   readonly clock: Clock

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../base/clock.ts'
-import { fetchLoad } from './broker-load.ts'
+import { fetchLoad } from '../brokers/broker-load.ts'
 import type { Fleet } from './fleet.ts'
 import type { FleetMember } from './fleet-member.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { KubeObject } from '../kube/objects.ts'
-import type { BrokerLoad } from '../local/broker-load.ts'
+import type { BrokerLoad } from '../brokers/broker-load.ts'
 import type { Report } from '../stream-cluster/broker-reports.ts'
 import { activeSelector } from '../stream-cluster/labels.ts'
 import { answerTo } from './answer.ts'

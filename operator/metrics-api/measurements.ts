@@ -1,6 +1,6 @@
 import { type BrokerMetric, brokerMetrics } from '../api/autoscaling.ts'
 import type { KubeObject } from '../kube/objects.ts'
-import { milliByMetricOf } from '../local/broker-load.ts'
+import { milliByMetricOf } from '../brokers/broker-load.ts'
 import { LABEL_CLUSTER, LABEL_STATE, STATE_DRAINING } from '../stream-cluster/labels.ts'
 import type { Report } from '../stream-cluster/broker-reports.ts'
 import { isReady } from '../stream-cluster/pods.ts'

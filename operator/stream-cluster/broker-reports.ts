@@ -1,7 +1,7 @@
 import { type Clock, sleep, type Timer } from '../../base/clock.ts'
 import { ADMIN_PORT } from '../api/listener-spec.ts'
 import type { KubeObject } from '../kube/objects.ts'
-import { type BrokerLoad, fetchLoad } from '../local/broker-load.ts'
+import { type BrokerLoad, fetchLoad } from '../brokers/broker-load.ts'
 
 const POLL_MS = 1_000
 /** An older report says nothing of now: whoever scales by it would scale by the past. */

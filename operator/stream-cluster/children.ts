@@ -6,7 +6,7 @@ import { childOf, type Observed } from './observed.ts'
 import { configMap } from './resources/config-map.ts'
 import type { ChildContext } from './resources/context.ts'
 import { deployment } from './resources/deployment.ts'
-import { bootstrapService, externalServices } from './resources/services.ts'
+import { bootstrapService, brokersService, externalServices } from './resources/services.ts'
 import {
   horizontalPodAutoscaler,
   networkPolicy,
@@ -36,6 +36,7 @@ export function desiredChildren(context: ChildContext, counts: ChildCounts): Kub
     serviceAccount(context),
     configMap(context),
     bootstrapService(context),
+    brokersService(context),
     ...externalServices(context, counts.slots),
     networkPolicy(context),
     podDisruptionBudget(context),

@@ -1,4 +1,4 @@
-import { inRemovalOrder } from '../local/scale-in.ts'
+import { inRemovalOrder } from '../brokers/removal-order.ts'
 import type { Broker } from './pods.ts'
 
 /**

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { join } from 'node:path'
 
 /** A certificate and its key, PEM, and the files that have them. */
@@ -41,7 +42,9 @@ export function issued(
 ): Certificate {
   const file = join(folder, about.file)
   const purpose = about.hosts === undefined ? 'clientAuth' : 'serverAuth'
-  const names = (about.hosts ?? []).map((host) => `DNS:${host}`).join(',')
+  const names = (about.hosts ?? [])
+    .map((host) => `${isIP(host) === 0 ? 'DNS' : 'IP'}:${host}`)
+    .join(',')
   writeFileSync(
     `${file}.ext`,
     `extendedKeyUsage=${purpose}\n${names === '' ? '' : `subjectAltName=${names}\n`}`,

@@ -7,7 +7,7 @@ import type { TarEntry } from './tar.ts'
 const HOME = 'opt/streamcluster'
 /** Nobody's: neither in the image nor, as a rule, on a node. */
 export const USER = '65532:65532'
-const CODE_FOLDERS = ['base', 'object-store', 'metadata', 'controller', 'broker', 'operator']
+export const CODE_FOLDERS = ['base', 'object-store', 'metadata', 'controller', 'broker', 'operator']
 /** What only people and tests run. */
 const LEFT_OUT = /(^|\/)testing(\/|$)|\.test\.ts$|^operator\/local(\/|$)/
 /** Brings the program itself, which has a place of its own in the image. */

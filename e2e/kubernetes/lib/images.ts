@@ -2,7 +2,8 @@ import { join } from 'node:path'
 import { command } from './command.ts'
 import { FOLDER, PAUSE_IMAGE, PROGRAMS, REPOSITORY } from './layout.ts'
 
-const OWN_IMAGE = 'streamcluster.io/streamcluster:e2e'
+/** As the chart and the examples name it, in full. */
+const OWN_IMAGE = 'docker.io/library/streamcluster:0.1.0'
 
 interface Built {
   /** An OCI archive with one image. */
@@ -20,6 +21,12 @@ async function build(name: string, file: string, ...more: string[]): Promise<Bui
 /** The project's own image, of the code as it is now. */
 export function imageArchive(): Promise<Built> {
   return build(OWN_IMAGE, 'streamcluster.tar')
+}
+
+/** The S3 server that examples/kubernetes/s3-server.yaml names. */
+export function s3Archive(): Promise<Built> {
+  const program = ['--program', join(PROGRAMS, 'versitygw')]
+  return build('docker.io/versity/versitygw:v1.8.0', 'versitygw.tar', ...program)
 }
 
 /** The image whose one process holds a pod's namespaces. */

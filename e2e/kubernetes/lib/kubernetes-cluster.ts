@@ -106,6 +106,11 @@ export class KubernetesCluster {
     return this.kubectlWith(JSON.stringify(list), 'apply', '-f', '-')
   }
 
+  /** Applies manifests as they stand in a file. */
+  async applyText(text: string, namespace = 'default'): Promise<string> {
+    return this.kubectlWith(text, 'apply', '-n', namespace, '-f', '-')
+  }
+
   /** What kubectl prints of an object as JSON. */
   async get<T>(...args: string[]): Promise<T> {
     return JSON.parse(await this.kubectl('get', ...args, '-o', 'json')) as T
@@ -117,11 +122,9 @@ export class KubernetesCluster {
     await Promise.all(this.nodes.map((node) => node.importImage(archive)))
   }
 
-  /** Builds the project's own image and gives it to every node; returns its name. */
-  async importOwnImage(): Promise<string> {
-    const { archive, name } = await imageArchive()
-    await this.importImage(archive)
-    return name
+  /** Builds the project's own image and gives it to every node. */
+  async importOwnImage(): Promise<void> {
+    await this.importImage((await imageArchive()).archive)
   }
 
   node(index: number): KubernetesNode {

@@ -84,7 +84,7 @@ function environment(context: ChildContext): Variable[] {
     { name: 'STREAMCLUSTER_STORE', value: storeUrl(context) },
     ...credentials(context),
     { name: 'STREAMCLUSTER_LISTENERS', value: pairs(listeners, ({ port }) => `0.0.0.0:${port}`) },
-    { name: 'STREAMCLUSTER_ADVERTISED_LISTENERS', value: pairs(listeners, advertised) },
+    { name: 'STREAMCLUSTER_ADVERTISED_LISTENERS', value: pairs(listeners, advertisedIn(context)) },
     // Other brokers call this address, so it must not be any address.
     { name: 'STREAMCLUSTER_ADMIN_LISTEN', value: `$(POD_IP):${ADMIN_PORT}` },
     {
@@ -121,11 +121,19 @@ function pairs(listeners: readonly ListenerSpec[], textOf: (one: ListenerSpec) =
   return listeners.map((listener) => `${listener.name}=${textOf(listener)}`).join(',')
 }
 
-/** What clients are told: the pod, a port of its node, or a load balancer's address. */
-function advertised(listener: ListenerSpec): string {
-  if (listener.type === 'internal') return `$(POD_IP):${listener.port}`
-  const annotated = `$(${advertisedVariable(listener)})`
-  return listener.type === 'nodeport' ? `$(HOST_IP):${annotated}` : annotated
+/**
+ * What clients are told: the pod, a port of its node, or a load balancer's address. With TLS a pod
+ * has a name (broker/listener-settings.ts), because no certificate can list addresses to come.
+ */
+function advertisedIn({ name, namespace }: ChildContext): (listener: ListenerSpec) => string {
+  return (listener) => {
+    const { port, type, tls } = listener
+    if (type === 'internal') {
+      return tls ? `*.${childNames.brokers(name)}.${namespace}.svc:${port}` : `$(POD_IP):${port}`
+    }
+    const annotated = `$(${advertisedVariable(listener)})`
+    return type === 'nodeport' ? `$(HOST_IP):${annotated}` : annotated
+  }
 }
 
 function advertisedVariable(listener: ListenerSpec): string {

@@ -40,6 +40,7 @@ export const childNames = {
   deployment: (cluster: string): string => cluster,
   config: (cluster: string): string => `${cluster}-config`,
   serviceAccount: (cluster: string): string => `${cluster}-broker`,
+  brokers: (cluster: string): string => `${cluster}-brokers`,
   bootstrap: (cluster: string): string => `${cluster}-bootstrap`,
   listener: (cluster: string, listener: string): string => `${cluster}-${listener}-bootstrap`,
   slot: (cluster: string, listener: string, slot: number): string =>

@@ -24,6 +24,19 @@ export function bootstrapService(context: ChildContext): KubeObject | null {
   })
 }
 
+/** Gives each pod a name in DNS, which certificates can be for. Null: nobody needs one. */
+export function brokersService(context: ChildContext): KubeObject | null {
+  const internal = context.spec.listeners.filter((listener) => !isExternal(listener))
+  if (!internal.some(({ tls }) => tls)) return null
+  return service(context, childNames.brokers(context.name), {
+    clusterIP: 'None',
+    selector: selectorLabels(context.name),
+    ports: internal.map(portOf),
+    // A name must be there before clients hear of it, and while its broker drains.
+    publishNotReadyAddresses: true,
+  })
+}
+
 /**
  * Services for clients from outside: one to begin at per listener, and one per listener and slot,
  * since a Kafka client must reach each broker by itself. Pods of a Deployment have no number of

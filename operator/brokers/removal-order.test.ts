@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { inRemovalOrder, type ScaleInCandidate } from './scale-in.ts'
+import { inRemovalOrder, type ScaleInCandidate } from './removal-order.ts'
 
 const MB = 1_000_000
 

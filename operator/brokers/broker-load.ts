@@ -2,7 +2,12 @@ import { request } from 'node:http'
 import { z } from 'zod'
 import type { Clock } from '../../base/clock.ts'
 import type { BrokerMetric } from '../api/autoscaling.ts'
-import type { Endpoint } from './broker-process.ts'
+
+/** Where a server listens. */
+export interface Endpoint {
+  readonly host: string
+  readonly port: number
+}
 
 const count = z.number().nonnegative()
 

@@ -1,0 +1,257 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
+import { PartitionLoad } from '../../bench/lib/partition-load.ts'
+import { fetchKafkaTools } from '../lib/kafka-tools.ts'
+import { pause, until } from '../lib/wait.ts'
+import { killContainer } from './lib/containers.ts'
+import { isReady, NAMESPACE, OPERATOR, type Pod, Product, START_MS_MAX } from './lib/product.ts'
+import { Traffic } from './lib/traffic.ts'
+
+const TEST_MS_MAX = 6 * 60_000
+const NAME = 'orders'
+const BROKERS = 3
+
+/**
+ * Whatever happens to a cluster under load: no client of it may fail, and every acknowledged record
+ * must be there, once, at its offset.
+ */
+let product: Product
+let bootstrap: string[]
+let traffic: Traffic | null = null
+beforeAll(async () => {
+  await fetchKafkaTools()
+  product = await Product.start()
+  await product.apply(NAME, { replicas: BROKERS, rack: { topologyKey: ZONE } })
+  await product.settled(NAME, BROKERS)
+  bootstrap = await product.bootstrap(NAME)
+}, START_MS_MAX)
+afterEach(async () => {
+  await traffic?.close()
+  traffic = null
+})
+afterAll(() => product?.stop(), 60_000)
+
+const ZONE = 'topology.kubernetes.io/zone'
+
+let count = 0
+async function underTraffic(what: string, happens: () => Promise<void>): Promise<void> {
+  const name = `traffic${count++}`
+  traffic = await Traffic.start(product, { name, bootstrap })
+  const sinceMs = Date.now()
+  await happens()
+  await traffic.progress()
+  const seconds = ((Date.now() - sinceMs) / 1000).toFixed(1)
+  const silenceMs = traffic.silenceMsMax
+  const faults = await traffic.faults()
+  console.info(`${what}: over after ${seconds} s, no answer to anybody for ${silenceMs} ms at most`)
+  expect(faults).toEqual([])
+}
+
+async function brokers(): Promise<Pod[]> {
+  return (await product.pods(NAME)).filter((pod) => pod.metadata.deletionTimestamp === undefined)
+}
+
+/** The replica of the operator that works. */
+async function leader(): Promise<Pod> {
+  const lease = await product.kube.get<{ spec: { holderIdentity: string } }>(
+    ...['lease', OPERATOR, '-n', NAMESPACE],
+  )
+  const name = lease.spec.holderIdentity.split('_')[0]
+  const found = (await product.operatorPods()).find((pod) => pod.metadata.name === name)
+  if (found === undefined) throw new Error(`nobody is ${lease.spec.holderIdentity}`)
+  return found
+}
+
+describe('what people do', () => {
+  test(
+    'a rolling upgrade',
+    async () => {
+      await underTraffic('rolling upgrade', async () => {
+        const before = new Set((await brokers()).map(({ metadata }) => metadata.uid))
+        const pod = { metadata: { annotations: { 'example.com/version': '2' } } }
+        const rack = { topologyKey: ZONE }
+        await product.apply(NAME, { replicas: BROKERS, rack, template: { pod } })
+        await until(
+          'all brokers are others',
+          async () => {
+            const all = await product.pods(NAME)
+            return all.length === BROKERS && all.every(({ metadata }) => !before.has(metadata.uid))
+          },
+          180_000,
+        )
+        await product.settled(NAME, BROKERS)
+      })
+    },
+    TEST_MS_MAX,
+  )
+
+  test(
+    'a config that is changed while brokers run, and one for which they are replaced',
+    async () => {
+      await underTraffic('changes of configs', async () => {
+        const uids = async (): Promise<string[]> =>
+          (await brokers()).map(({ metadata }) => metadata.uid ?? '').sort()
+        const before = await uids()
+        const rack = { topologyKey: ZONE }
+        await product.apply(NAME, {
+          replicas: BROKERS,
+          rack,
+          config: { 'message.max.bytes': 2097152 },
+        })
+        await product.settled(NAME, BROKERS)
+        expect(await uids()).toEqual(before)
+      })
+    },
+    TEST_MS_MAX,
+  )
+
+  test(
+    'kubectl drain of a node',
+    async () => {
+      await underTraffic('kubectl drain', async () => {
+        await product.kube.drainNode(1)
+        expect((await brokers()).every(({ spec }) => spec?.nodeName !== 'node-2')).toBe(true)
+        await product.settled(NAME, BROKERS)
+        await product.kube.uncordonNode(1)
+      })
+    },
+    TEST_MS_MAX,
+  )
+})
+
+describe('what breaks', () => {
+  test(
+    'a broker by SIGKILL: everything can be written to within seconds',
+    async () => {
+      const [topic, partitions] = ['wide', 300]
+      await product.createTopic(bootstrap, topic, partitions)
+      const load = await PartitionLoad.start({
+        ...{ bootstrap, topic, partitions, producers: 4, mebibytesPerSecond: 4, batchRecords: 4 },
+      })
+      try {
+        await pause(10_000)
+        await underTraffic('SIGKILL of a broker', async () => {
+          const [victim] = await brokers()
+          await load.mark()
+          await killContainer(victim as Pod)
+          await until('all can be written to', async () => {
+            return (await load.times()).partitions.every(({ writableMs }) => writableMs >= 0)
+          })
+          const { partitions: times } = await load.times()
+          const slowestMs = Math.max(...times.map(({ writableMs }) => writableMs))
+          console.info(`SIGKILL: all ${partitions} partitions writable after ${slowestMs} ms`)
+          await product.settled(NAME, BROKERS)
+        })
+        const { failed, unacknowledged } = await load.finish()
+        expect({ failed, unacknowledged }).toEqual({ failed: 0, unacknowledged: 0 })
+      } finally {
+        await load.stop()
+      }
+    },
+    TEST_MS_MAX,
+  )
+
+  test(
+    'a node with its kubelet and all its pods',
+    async () => {
+      await underTraffic('loss of a node', async () => {
+        const index = await nodeWithoutOperatorLeader()
+        await product.kube.killNode(index)
+        const lost = `node-${index + 1}`
+        await until(
+          'three brokers serve elsewhere',
+          async () => {
+            const serving = (await brokers()).filter(isReady)
+            return serving.filter(({ spec }) => spec?.nodeName !== lost).length >= BROKERS
+          },
+          180_000,
+        )
+        await product.kube.startNode(index)
+        await product.settled(NAME, BROKERS)
+      })
+    },
+    TEST_MS_MAX,
+  )
+
+  test(
+    'the operator, in the middle of a drain and of moves',
+    async () => {
+      await underTraffic('the operator killed mid-drain and mid-move', async () => {
+        for (const replicas of [BROKERS + 2, BROKERS]) {
+          const spectator = await product.spectator(NAME)
+          await product.scale(NAME, replicas)
+          await until('something moves', () => {
+            return spectator.sights.some(({ changedCount }) => changedCount > 0)
+          })
+          await spectator.close()
+          await killContainer(await leader())
+          await product.settled(NAME, replicas)
+          await until('no other broker is left', async () => {
+            return (await product.pods(NAME)).length === replicas
+          })
+        }
+      })
+    },
+    TEST_MS_MAX,
+  )
+
+  test(
+    'a broker while there is no operator',
+    async () => {
+      await underTraffic('a broker dies while there is no operator', async () => {
+        await product.kube.kubectl('scale', 'deployment', OPERATOR, '-n', NAMESPACE, '--replicas=0')
+        await until('there is no operator', async () => (await product.operatorPods()).length === 0)
+        const spectator = await product.spectator(NAME)
+        await until('a broker is the controller', () => spectator.newest.controllerNodeId !== null)
+        const [victim] = await brokers()
+        await killContainer(victim as Pod)
+        await until('what it had is served by others', () => {
+          return spectator.newest.nodes.some(({ state }) => state === 'sealed')
+        })
+        await product.kube.kubectl('scale', 'deployment', OPERATOR, '-n', NAMESPACE, '--replicas=2')
+        await until('the operator is the controller again', () => {
+          return spectator.newest.controllerNodeId === null
+        })
+        await spectator.close()
+        await product.settled(NAME, BROKERS)
+      })
+    },
+    TEST_MS_MAX,
+  )
+
+  test(
+    'the API server, away for a minute in which a broker dies',
+    async () => {
+      await underTraffic('API server away for 60 s', async () => {
+        const [victim] = await brokers()
+        await product.kube.stopApiServer()
+        await pause(20_000)
+        await killContainer(victim as Pod)
+        await pause(40_000)
+        await product.kube.startApiServer()
+        await product.kube.nodesReady()
+        await product.settled(NAME, BROKERS)
+      })
+    },
+    TEST_MS_MAX,
+  )
+
+  test(
+    'the S3 server, away for half a minute',
+    async () => {
+      await underTraffic('S3 server away for 30 s', async () => {
+        await product.s3.breakDown()
+        await pause(30_000)
+        await product.s3.goOn()
+        await product.settled(NAME, BROKERS)
+      })
+    },
+    TEST_MS_MAX,
+  )
+})
+
+async function nodeWithoutOperatorLeader(): Promise<number> {
+  const { spec } = await leader()
+  const index = product.kube.nodes.findIndex(({ place }) => place.name !== spec?.nodeName)
+  if (index < 0) throw new Error('the operator is everywhere')
+  return index
+}

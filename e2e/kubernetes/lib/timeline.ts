@@ -1,0 +1,71 @@
+import type { Spectator } from './spectator.ts'
+import { isReady, type Product } from './product.ts'
+
+const LOOK_MS = 50
+
+/** What happened to a cluster's pods, and when; wall milliseconds. */
+export class PodTimeline {
+  /** Since when so many pods are ready and meant to stay. */
+  readonly readyAtMs = new Map<number, number>()
+  private readonly product: Product
+  private readonly name: string
+  private last = { ready: -1, all: -1 }
+  private isClosed = false
+  private readonly done: Promise<void>
+  goneAtMs = 0
+
+  constructor(product: Product, name: string) {
+    this.product = product
+    this.name = name
+    this.done = this.look()
+  }
+
+  private async look(): Promise<void> {
+    while (!this.isClosed) {
+      const pods = await this.product.pods(this.name).catch(() => null)
+      if (pods !== null) {
+        const ready = pods.filter((pod) => {
+          return isReady(pod) && pod.metadata.deletionTimestamp === undefined
+        }).length
+        if (ready !== this.last.ready) this.readyAtMs.set(ready, Date.now())
+        if (pods.length < this.last.all) this.goneAtMs = Date.now()
+        this.last = { ready, all: pods.length }
+      }
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+    }
+  }
+
+  /** How many pods there are, those that are ending too. */
+  get count(): number {
+    return this.last.all
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true
+    await this.done
+  }
+}
+
+export interface Moves {
+  readonly partitions: number
+  /** The ownership map was first and last rewritten; wall milliseconds. */
+  readonly firstAtMs: number
+  readonly lastAtMs: number
+  /** Every new owner has opened what it got and written it down. */
+  readonly doneAtMs: number
+}
+
+/** The moves between two moments. Null: nothing moved. */
+export function movesSince(spectator: Spectator, sinceMs: number): Moves | null {
+  const sights = spectator.sights.filter(({ atMs }) => atMs >= sinceMs)
+  const moving = sights.filter(({ changedCount }) => changedCount > 0)
+  const [first, last] = [moving[0], moving.at(-1)]
+  if (first === undefined || last === undefined) return null
+  const done = sights.find(({ atMs, isBalanced }) => atMs >= last.atMs && isBalanced)
+  return {
+    partitions: moving.reduce((sum, { changedCount }) => sum + changedCount, 0),
+    firstAtMs: first.atMs,
+    lastAtMs: last.atMs,
+    doneAtMs: done?.atMs ?? Number.NaN,
+  }
+}

@@ -1,0 +1,124 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { until } from '../lib/wait.ts'
+import { NAMESPACE, Product, START_MS_MAX } from './lib/product.ts'
+import { CREDENTIALS, startUnfitStore, UNFIT_CREDENTIALS } from './lib/s3-server.ts'
+
+const TEST_MS_MAX = 2 * 60_000
+
+let product: Product
+let unfitEndpoint = ''
+beforeAll(async () => {
+  product = await Product.start()
+  unfitEndpoint = await startUnfitStore()
+  await product.addSecret('wrong-key', NAMESPACE, { accessKeyId: 'x', secretAccessKey: 'y' })
+  await product.addSecret('s3rver', NAMESPACE, UNFIT_CREDENTIALS)
+}, START_MS_MAX)
+afterAll(() => product?.stop(), 60_000)
+
+/** `spec.storage` of a manifest, with a change. */
+function storageWith(change: object): { readonly storage: { readonly s3: object } } {
+  const { storage } = product.manifest('x').spec as { storage: { s3: object } }
+  return { storage: { s3: { ...storage.s3, prefix: 'wrong', ...change } } }
+}
+
+describe('by the API server, before anything is done', () => {
+  const two = (port: number): object[] => [
+    { name: 'a', port: 9092, type: 'internal' },
+    { name: 'b', port, type: 'internal' },
+  ]
+  const metric = { name: 'streamcluster_requests_per_second' }
+  const target = { type: 'AverageValue', averageValue: '1k' }
+  const metrics = [{ type: 'Pods', pods: { metric, target } }]
+  test.each([
+    ['two listeners with one port', { listeners: two(9092) }, 'ports of listeners must differ'],
+    ['the brokers’ own port', { listeners: two(9644) }, "port 9644 is the brokers' own"],
+    [
+      'more at least than at most',
+      { autoscaling: { minReplicas: 3, maxReplicas: 2, metrics } },
+      'minReplicas must not be more than maxReplicas',
+    ],
+    ['no store', { storage: {} }, 'storage must have exactly one of s3 and volume'],
+    [
+      'TLS without a certificate',
+      { listeners: [{ name: 'a', port: 9092, type: 'internal', tls: true }] },
+      'certificateSecretRef must be given if tls is true',
+    ],
+    ['a field that is not known', { replica: 3 }, 'unknown field "spec.replica"'],
+    ['no broker at all', { replicas: 0 }, 'should be greater than or equal to 1'],
+  ])('%s', async (_, spec, words) => {
+    await expect(product.apply('wrong', spec)).rejects.toThrow(words)
+  })
+
+  test('another bucket than at first', async () => {
+    await product.apply('moved', { paused: true })
+    const spec = { ...storageWith({ bucket: 'another', prefix: `${NAMESPACE}-moved` }) }
+    await expect(product.apply('moved', spec)).rejects.toThrow('bucket cannot change')
+    await product.remove('moved')
+  })
+})
+
+describe('by the status, which says what to do', () => {
+  test.each([
+    [
+      'a Secret that is not there',
+      () => storageWith({ credentialsSecretRef: { name: 'nobody' } }),
+      /Secret nobody/,
+    ],
+    [
+      'credentials that the store does not take',
+      () => storageWith({ credentialsSecretRef: { name: 'wrong-key' } }),
+      /credentials/i,
+    ],
+    ['a bucket that is not there', () => storageWith({ bucket: 'no-bucket' }), /no-bucket/],
+    [
+      'a store that ignores conditions',
+      () => storageWith({ endpoint: unfitEndpoint, credentialsSecretRef: { name: 's3rver' } }),
+      /conditional/i,
+    ],
+    [
+      'a certificate that is not there',
+      () => ({
+        listeners: [...[{ name: 'a', port: 9092, type: 'internal', tls: true }]].map((each) => ({
+          ...each,
+          certificateSecretRef: { name: 'no-certificate' },
+        })),
+      }),
+      /no-certificate/,
+    ],
+  ])(
+    '%s',
+    async (_, specOf, words) => {
+      await product.apply('stuck', specOf())
+      const stalled = await until('it says that it is stalled', async () => {
+        const condition = await product.condition('stuck', 'Stalled')
+        return condition?.status === 'True' ? condition : null
+      })
+      expect(stalled.message).toMatch(words)
+      await until('an Event says so too', async () => {
+        const selector = 'involvedObject.name=stuck'
+        const events = await product.kube.kubectl(
+          ...['get', 'events', '-n', NAMESPACE, '--field-selector', selector],
+        )
+        return events.includes('Stalled')
+      })
+      expect(await product.pods('stuck')).toEqual([])
+      await product.remove('stuck')
+    },
+    TEST_MS_MAX,
+  )
+
+  test(
+    'what is mended is seen: a Secret that comes later',
+    async () => {
+      const change = { credentialsSecretRef: { name: 'late' }, prefix: 'late' }
+      await product.apply('patient', { replicas: 1, ...storageWith(change) })
+      await until('it is stalled', async () => {
+        return (await product.condition('patient', 'Stalled'))?.status === 'True'
+      })
+      await product.addSecret('late', NAMESPACE, CREDENTIALS)
+      await product.settled('patient', 1)
+      await product.remove('patient')
+    },
+    TEST_MS_MAX,
+  )
+})

@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs'
+import { posix } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from '@jest/globals'
+import { CODE_FOLDERS, codeLayer, USER } from './contents.ts'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const RELATIVE_IMPORT = /^(?:import|export)\s(?!type\s)[^'"]*from '(\.[^']+)'|^import '(\.[^']+)'/gm
+
+test('the image has every file that its code imports', () => {
+  const layer = codeLayer(ROOT)
+  const paths = new Set(layer.map(({ path }) => path))
+  const missing: string[] = []
+  let importCount = 0
+  for (const entry of layer) {
+    if (!('content' in entry) || !entry.path.endsWith('.ts')) continue
+    for (const [, named, bare] of entry.content.toString().matchAll(RELATIVE_IMPORT)) {
+      importCount++
+      const target = posix.join(posix.dirname(entry.path), named ?? bare ?? '')
+      if (!paths.has(target)) missing.push(`${entry.path} imports ${target}`)
+    }
+  }
+  expect(missing).toEqual([])
+  expect(importCount).toBeGreaterThan(500)
+})
+
+test('Dockerfile makes the same image, for those who have a daemon', () => {
+  const dockerfile = readFileSync(`${ROOT}/Dockerfile`, 'utf8')
+  const copied = [...dockerfile.matchAll(/^COPY (\S+) \.\/\1$/gm)].map(([, folder]) => folder)
+  expect(copied).toEqual([...CODE_FOLDERS])
+  expect(dockerfile).toContain(`USER ${USER}`)
+  expect(dockerfile).toContain('WORKDIR /opt/streamcluster')
+  const ignored = readFileSync(`${ROOT}/.dockerignore`, 'utf8').split('\n')
+  for (const folder of CODE_FOLDERS) expect(ignored).toContain(`!${folder}`)
+  expect(ignored).toEqual(expect.arrayContaining(['operator/local', '**/testing', '**/*.test.ts']))
+})
