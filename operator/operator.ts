@@ -1,4 +1,4 @@
-import type { Clock } from '../base/clock.ts'
+import { type Clock, sleep } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import { Metrics } from '../base/metrics.ts'
 import type { Random } from '../base/random.ts'
@@ -27,6 +27,8 @@ const FIELD_MANAGER = 'streamcluster-operator'
 const WORKER_COUNT = 8
 /** Changes that come together make one pass: of pods, metadata, and what the pass itself wrote. */
 const GATHER_MS = 20
+/** An API server that is away at the start is asked again this often. */
+const API_AGAIN_MS = 1_000
 
 export interface OperatorOptions {
   readonly settings: OperatorSettings
@@ -53,6 +55,7 @@ export class Operator {
   private metricsApi: MetricsApi | null = null
   private isLeading = false
   private isLost = false
+  private hasRead = false
 
   private constructor(options: OperatorOptions, client: KubeClient, hasPodMonitors: boolean) {
     const { settings, clock, random, log, onLost } = options
@@ -108,7 +111,7 @@ export class Operator {
     this.admin = new OperatorAdminServer({
       metrics: this.metrics,
       isLive: () => !this.isLost,
-      isReady: () => this.watches.hasSynced && !this.isLost,
+      isReady: () => this.hasRead && !this.isLost,
     })
     this.measure()
   }
@@ -120,6 +123,9 @@ export class Operator {
     const operator = new Operator(options, client, await knowsPodMonitors(client))
     await operator.admin.listen(options.settings.adminListen)
     operator.watches.start()
+    void operator.watches.synced().then(() => {
+      operator.hasRead = true
+    })
     operator.reports.start()
     await operator.serveMetrics()
     operator.elector.start()
@@ -224,7 +230,13 @@ export class Operator {
 /** The kind comes with the Prometheus operator, which not everybody has. */
 async function knowsPodMonitors(client: KubeClient): Promise<boolean> {
   const path = `/apis/${podMonitorKind.apiVersion}`
-  const found = await client.raw<{ resources?: { name: string }[] }>('GET', path)
-  if (!found.ok) return false
-  return found.value.resources?.some(({ name }) => name === podMonitorKind.plural) ?? false
+  for (;;) {
+    const found = await client.raw<{ resources?: { name: string }[] }>('GET', path)
+    if (found.ok) {
+      return found.value.resources?.some(({ name }) => name === podMonitorKind.plural) ?? false
+    }
+    // An API server that is away says neither.
+    if (found.failure.status === 404 || found.failure.status === 403) return false
+    await sleep(client.clock, API_AGAIN_MS)
+  }
 }

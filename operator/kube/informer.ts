@@ -60,9 +60,11 @@ export class Informer<T extends KubeObject = KubeObject> {
   private readonly objects: ObjectCache<T>
   private readonly stopping = new AbortController()
   private readonly syncWaiters: (() => void)[] = []
+  private readonly denialWaiters: (() => void)[] = []
   private running: Promise<void> | null = null
   private resourceVersion: string | null = null
   private isSynced = false
+  private wasDenied = false
   private listFailuresInRow = 0
   private watchFailuresInRow = 0
   private readonly counted = { lists: 0, watches: 0, failures: 0 }
@@ -89,6 +91,12 @@ export class Informer<T extends KubeObject = KubeObject> {
   synced(): Promise<void> {
     if (this.isSynced) return Promise.resolve()
     return new Promise((resolve) => this.syncWaiters.push(resolve))
+  }
+
+  /** Resolves once it may not list, or there is nothing of the kind; it goes on trying. */
+  denied(): Promise<void> {
+    if (this.wasDenied) return Promise.resolve()
+    return new Promise((resolve) => this.denialWaiters.push(resolve))
   }
 
   start(): void {
@@ -123,6 +131,11 @@ export class Informer<T extends KubeObject = KubeObject> {
     if (signal.aborted) return null
     if (!outcome.ok) {
       this.listFailuresInRow++
+      const { status } = outcome.failure
+      if (status === 403 || status === 404) {
+        this.wasDenied = true
+        for (const wake of this.denialWaiters.splice(0)) wake()
+      }
       return this.failed('Objects could not be listed', outcome.failure)
     }
     this.listFailuresInRow = 0

@@ -45,6 +45,8 @@ export function measurePods(
   for (const pod of measured.pods()) {
     const { namespace, name = '', uid = '' } = pod.metadata
     if (namespace !== about.namespace || !about.selects(pod)) continue
+    // One that cannot serve, for want of its store say, would look like one that has nothing to do.
+    if (!isReady(pod)) continue
     const report = measured.reportOf(uid)
     const milli = report === null ? undefined : milliByMetricOf(report.load).get(about.metric)
     if (report === null || milli === undefined) continue

@@ -34,6 +34,8 @@ export interface SessionOptions {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  /** The cluster that must be there; null: a new one may begin. */
+  readonly clusterId: string | null
   /** This process, in the metadata log: never one that was before it. */
   readonly holder: string
   /** The metadata have changed. */
@@ -224,6 +226,13 @@ async function begin(log: MetadataLog, options: SessionOptions): Promise<string 
   const { store, clock, random } = options
   // Not with retries: whoever waits for this look is told at once what is wrong.
   const isNew = (await store.list({ prefix: METADATA_LOG_PREFIX, limit: 1 })).length === 0
+  const { clusterId } = options
+  if (isNew && clusterId !== null) {
+    return (
+      `${store.description} holds nothing of the cluster ${clusterId} any more: bring its objects ` +
+      'back, or correct spec.storage; to begin anew delete the StreamCluster and apply it again'
+    )
+  }
   const probe = isNew ? probeStore : quickProbe
   const probed = await probe(store, { clock, random })
   if (!probed.ok) return probed.reason
@@ -235,6 +244,10 @@ async function begin(log: MetadataLog, options: SessionOptions): Promise<string 
       createdMs: clock.wallMs(),
     },
   ])
+  const found = log.image.scalars.clusterId
+  if (clusterId !== null && found !== clusterId) {
+    return `${store.description} holds the cluster ${found}, and this one is ${clusterId}`
+  }
   const { rounds, racers } = probed
   if (isNew) {
     await log.append(({ scalars }) =>

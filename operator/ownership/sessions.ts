@@ -8,8 +8,9 @@ import { outcomeOfError, type StoreOutcome } from './store-outcome.ts'
 
 /** So long a pass waits for the first look at a store: most are over by then. */
 const LOOK_MS_MAX = 15_000
-/** A store that could not be used is looked at again this often. */
+/** A store that could not be used is looked at again so soon, and after that ever more rarely. */
 const AGAIN_MS = 10_000
+const AGAIN_MS_MAX = 300_000
 /** How often the health of stores is compared with what was told of it. */
 const HEALTH_MS = 2_000
 
@@ -18,6 +19,8 @@ export interface Place {
   /** As brokers take it (object-store/open.ts). */
   readonly url: string
   readonly credentials: OpenOptions['credentials']
+  /** The cluster that was there before; null: there may be none yet. */
+  readonly clusterId: string | null
   /** Changes whenever anything of this does: a Secret that was replaced, too. */
   readonly version: string
 }
@@ -37,6 +40,7 @@ interface Entry {
   /** What {@link ClusterSessions.watchHealth} told last. */
   told: StoreOutcome['outcome']
   again: Timer | null
+  againMs: number
   isClosed: boolean
 }
 
@@ -122,6 +126,7 @@ export class ClusterSessions {
       outcome: NOT_YET,
       told: NOT_YET.outcome,
       again: null,
+      againMs: AGAIN_MS / 2,
       isClosed: false,
     }
     this.entries.set(key, entry)
@@ -144,7 +149,10 @@ export class ClusterSessions {
           logger.warn('the store of a cluster cannot be used', { cluster: key, ...result })
         }
         entry.outcome = result
-        entry.again = clock.after(AGAIN_MS, () => this.open(key, place, entry))
+        // A probe of a store that is unfit is hundreds of requests.
+        const isUnfit = result.outcome === 'refused'
+        entry.againMs = isUnfit ? Math.min(2 * entry.againMs, AGAIN_MS_MAX) : AGAIN_MS
+        entry.again = clock.after(entry.againMs, () => this.open(key, place, entry))
       }
       this.options.onChange(key)
     })
@@ -156,7 +164,7 @@ export class ClusterSessions {
       const open = this.options.open ?? storeAt({ clock, random })
       const store = await open(place)
       return await ClusterSession.open({
-        ...{ store, clock, random, holder },
+        ...{ store, clock, random, holder, clusterId: place.clusterId },
         logger: logger.with({ cluster: key }),
         onChange: () => onChange(key),
       })

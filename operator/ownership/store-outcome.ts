@@ -2,10 +2,11 @@ import type { StoreError } from '../../object-store/store.ts'
 
 /**
  * What became of the last look at the store. `refused`, `denied` and `missing` need a person;
- * `unreachable` passes or does not; `unknown`: nobody has looked yet.
+ * `unreachable` passes or does not; `unknown`: nobody has looked yet; `unseen`: this process has no
+ * way to it, which says nothing of the brokers': they lead their cluster by themselves.
  */
 export interface StoreOutcome {
-  readonly outcome: 'ok' | 'refused' | 'denied' | 'missing' | 'unreachable' | 'unknown'
+  readonly outcome: 'ok' | 'refused' | 'denied' | 'missing' | 'unreachable' | 'unknown' | 'unseen'
   /** For people; empty with `ok`. */
   readonly message: string
 }

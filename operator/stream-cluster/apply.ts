@@ -99,17 +99,22 @@ export class Application {
     const { client, watches } = this.options
     const kind = childKindOf(object)
     const name = nameOfObject(object)
-    if (watches.find(kind, name) === null) {
-      const stranger = await this.strangerAt(kind, name)
-      if (stranger !== null) return stranger
-    }
+    const stranger = await this.strangerAt(kind, name, watches.find(kind, name))
+    if (stranger !== null) return stranger
     return this.noted(kind, name, await client.apply(kind, object, this.request))
   }
 
   /** An object of that name that is not the cluster's: it would be taken from whoever owns it. */
-  private async strangerAt(kind: ResourceKind, name: ObjectName): Promise<StepFailure | null> {
+  private async strangerAt(
+    kind: ResourceKind,
+    name: ObjectName,
+    known: KubeObject | null,
+  ): Promise<StepFailure | null> {
     const { client, cluster } = this.options
-    const found = await client.get(kind, name, this.request)
+    const found =
+      known === null
+        ? await client.get(kind, name, this.request)
+        : ({ ok: true, value: known } as const)
     if (!found.ok) return found.failure.status === 404 ? null : failed(found.failure)
     const owners = found.value.metadata.ownerReferences ?? []
     const { uid, name: clusterName } = cluster.metadata

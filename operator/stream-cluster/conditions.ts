@@ -1,5 +1,5 @@
 import type { Condition, StreamClusterStatus } from '../api/stream-cluster-status.ts'
-import { childOf } from './observed.ts'
+import { childOf, type Observed } from './observed.ts'
 import type { Broker } from './pods.ts'
 import { childNames } from './resources/context.ts'
 import type { Situation } from './situation.ts'
@@ -21,6 +21,27 @@ interface DeploymentFacts {
   readonly statusReplicas: number
   readonly updatedReplicas: number
   readonly availableReplicas: number
+}
+
+/** More brokers than asked for, while new ones take the place of old ones. */
+export function surgeOf(observed: Observed): number {
+  const facts = deploymentFacts(observed)
+  if (facts === null || facts.updatedReplicas >= facts.statusReplicas) return 0
+  return Math.min(1, Math.max(0, facts.statusReplicas - facts.replicas))
+}
+
+/** What Kubernetes says that hinders the Deployment, or null. */
+export function rolloutFaultOf(observed: Observed): string | null {
+  const found = childOf(observed, 'Deployment', childNames.deployment(observed.cluster.name))
+  const { conditions = [] } = (found?.status ?? {}) as {
+    conditions?: readonly { type: string; status: string; reason?: string; message?: string }[]
+  }
+  const fault = conditions.find(
+    ({ type, status, reason }) =>
+      (type === 'ReplicaFailure' && status === 'True') ||
+      (type === 'Progressing' && status === 'False' && reason === 'ProgressDeadlineExceeded'),
+  )
+  return fault === undefined ? null : `${fault.reason}: ${fault.message}`
 }
 
 /**
@@ -68,6 +89,7 @@ function reconciling(facts: ConditionFacts): Verdict {
   if (stall !== null || scale === null) return ['False', 'Stalled', '']
   const deployment = deploymentFacts(observed)
   if (deployment === null) return ['True', 'Starting', '']
+  if (isWaiting(facts)) return ['True', 'ScaleInWaits', whyWaiting(facts)]
   const readyCount = active.filter(({ isReady }) => isReady).length
   if (draining.length > 0) return ['True', 'ScalingIn', 'brokers are being emptied']
   if (deployment.replicas !== scale.replicas || isBehind(deployment)) {
@@ -83,6 +105,16 @@ function reconciling(facts: ConditionFacts): Verdict {
   return ['False', 'Settled', '']
 }
 
+/** Brokers are to go, and none is emptied: something is not known that has to be. */
+function isWaiting({ scale, draining }: ConditionFacts): boolean {
+  return scale !== null && scale.replicas > scale.desired && draining.length === 0
+}
+
+function whyWaiting({ observed: { ownership, store } }: ConditionFacts): string {
+  if (ownership === null && store.outcome !== 'unseen') return 'until the metadata log can be read'
+  return 'until all brokers serve and tell their load'
+}
+
 function isBehind({ generation, observedGeneration }: DeploymentFacts): boolean {
   return observedGeneration < generation
 }
@@ -91,10 +123,12 @@ function storage({ observed }: ConditionFacts): Verdict {
   const { outcome, message } = observed.store
   if (outcome === 'ok') return ['True', 'ProbeOk', '']
   if (outcome === 'unknown') return ['Unknown', 'NotProbed', message]
+  if (outcome === 'unseen') return ['Unknown', 'LedByBrokers', message]
   return ['False', `Probe${outcome.charAt(0).toUpperCase()}${outcome.slice(1)}`, message]
 }
 
-function balanced({ observed: { ownership } }: ConditionFacts): Verdict {
+function balanced({ observed: { ownership, store } }: ConditionFacts): Verdict {
+  if (store.outcome === 'unseen') return ['Unknown', 'LedByBrokers', 'a broker takes care of it']
   if (ownership === null) return ['Unknown', 'OwnershipUnknown', 'the metadata log is not read']
   if (ownership.isBalanced) return ['True', 'NoPendingMoves', '']
   return ['False', 'PartitionsMoving', '']
@@ -111,7 +145,7 @@ function measured({ observed, active }: ConditionFacts): Verdict {
   return ['False', 'AllBrokersSilent', 'no broker tells its load: none is removed for want of it']
 }
 
-function deploymentFacts(observed: ConditionFacts['observed']): DeploymentFacts | null {
+function deploymentFacts(observed: Observed): DeploymentFacts | null {
   const found = childOf(observed, 'Deployment', childNames.deployment(observed.cluster.name))
   if (found === null) return null
   const number = (value: unknown): number => (typeof value === 'number' ? value : 0)

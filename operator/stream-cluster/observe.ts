@@ -96,12 +96,29 @@ export class Observer {
     const { sessions, volumesFolder } = this.options
     if (spec === null) return { store: unknown('the spec is not valid'), session: null }
     const place = await placeOf({ spec, namespace, secrets, volumesFolder })
-    if ('url' in place) return sessions.look(key, place)
+    if ('url' in place) {
+      const { clusterId = null } = cluster.status
+      const look = await sessions.look(key, { ...place, clusterId })
+      return isOwnIdentity(spec) ? unseenIfDenied(look) : look
+    }
     await sessions.close(key)
     // A store that nobody can look at must not hold up the deletion of its cluster.
     const isDeleted = cluster.deletedAtMs !== null
     return { store: isDeleted ? { ...place, outcome: 'missing' } : place, session: null }
   }
+}
+
+/** Whether each process has an identity of its own at the store: there are no credentials to share. */
+function isOwnIdentity({ storage: { s3 } }: StreamClusterSpec): boolean {
+  return s3 !== undefined && s3.credentialsSecretRef === undefined
+}
+
+/** What the operator may not look at, its brokers may. */
+function unseenIfDenied(look: Look): Look {
+  if (look.store.outcome !== 'denied') return look
+  const message =
+    `a broker leads the cluster, for the operator's own identity may not: ${look.store.message}`
+  return { ...look, store: { outcome: 'unseen', message } }
 }
 
 function unknown(message: string): StoreOutcome {
@@ -114,7 +131,7 @@ async function placeOf(about: {
   readonly namespace: string
   readonly secrets: ReadonlyMap<string, Secret>
   readonly volumesFolder: string
-}): Promise<Place | StoreOutcome> {
+}): Promise<Omit<Place, 'clusterId'> | StoreOutcome> {
   const { spec, namespace, secrets, volumesFolder } = about
   const { s3, volume } = spec.storage
   if (s3 !== undefined) {
@@ -124,7 +141,7 @@ async function placeOf(about: {
     const secret = secrets.get(name)
     const credentials = credentialsIn(secret)
     if (credentials === undefined) return unknown(`the Secret ${name} has no credentials`)
-    return { url, credentials, version: `${url} ${secret?.resourceVersion}` }
+    return { url, credentials, version: `${url} ${secret?.digest}` }
   }
   const claim = volume?.claimName ?? ''
   const mounted = `${volumesFolder}/${namespace}/${claim}`
@@ -133,7 +150,10 @@ async function placeOf(about: {
     () => false,
   )
   if (!isThere) {
-    return unknown(`the operator has not mounted the claim ${claim}: a broker leads the cluster`)
+    const message =
+      `the operator has not mounted the claim ${claim} (volumeClaims of its chart): ` +
+      'a broker leads the cluster'
+    return { outcome: 'unseen', message }
   }
   const path = posix.join('/', volume?.path ?? '').replace(/\/$/, '')
   const url = pathToFileURL(`${mounted}${path}`).href

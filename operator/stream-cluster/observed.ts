@@ -21,7 +21,8 @@ export interface ObservedCluster {
 
 /** A Secret, without what it hides. */
 export interface ObservedSecret {
-  readonly resourceVersion: string
+  /** Changes when a value does. */
+  readonly digest: string
   readonly keys: readonly string[]
 }
 

@@ -482,7 +482,7 @@ describe('deletion', () => {
   test('Delete never holds a namespace: without credentials, bucket, or an end', () => {
     const credentials = { s3: { bucket: 'orders', credentialsSecretRef: { name: 'keys' } } }
     const secret = {
-      resourceVersion: '1',
+      digest: '1',
       keys: ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'],
     }
     const bare = modelOf({ deletionPolicy: 'Delete', storage: credentials })

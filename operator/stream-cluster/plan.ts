@@ -1,6 +1,7 @@
 import type { StreamClusterSpec } from '../api/stream-cluster.ts'
 import { REPLICAS_DEFAULT } from '../api/stream-cluster.ts'
 import { desiredChildren, toApply, toRemove } from './children.ts'
+import { rolloutFaultOf, surgeOf } from './conditions.ts'
 import { planDeletion } from './deletion.ts'
 import { type PlannedEvent, planEvents } from './events.ts'
 import { FINALIZER_STORE } from './labels.ts'
@@ -14,7 +15,7 @@ import { planScale, type ScalePlan } from './scale.ts'
 import { planSlots, type SlotPlan } from './slots.ts'
 import type { Situation } from './situation.ts'
 import { statusOf } from './status.ts'
-import { stallOf } from './stall.ts'
+import { type Stall, stallOf } from './stall.ts'
 
 const NOTHING: Plan = {
   addFinalizer: false,
@@ -34,8 +35,11 @@ const NOTHING: Plan = {
 /** A pass that waits for a person, or for a store that is away, is repeated this often. */
 const STALLED_LOOK_MS = 30_000
 
-/** The plan for what was observed. Pure, and nothing to do where all is as it should be. */
-export function planCluster(observed: Observed): Plan {
+/**
+ * The plan for what was observed. Pure, and nothing to do where all is as it should be. `refusal`: what
+ * the API server said to a part of this very plan; it stands in the status then.
+ */
+export function planCluster(observed: Observed, refusal: string | null = null): Plan {
   const { cluster } = observed
   if (cluster.deletedAtMs !== null) return { ...NOTHING, ...planDeletion(observed) }
   const brokers = brokersOf(observed)
@@ -45,16 +49,27 @@ export function planCluster(observed: Observed): Plan {
     const isPaused = stall === null && spec?.paused === true
     const situation: Situation = { observed, brokers, spec, stall, isPaused, scale: null }
     const requeueAfterMs = isPaused ? null : STALLED_LOOK_MS
-    return { ...NOTHING, ...withStatus(situation, []), requeueAfterMs }
+    // What waits for its address would wait for ever: whoever was there before it has gone.
+    const slots = planSlots(observed, spec?.listeners ?? [], brokers, replicasOf(observed) ?? 0)
+    const pods = podPatches(observed.nowMs, { begin: [], finish: [], cancel: [] }, slots)
+    return { ...NOTHING, pods, ...withStatus(situation, []), requeueAfterMs }
   }
-  return planRunning(observed, spec, brokers)
+  return planRunning(observed, spec, { brokers, stall: hindrance(observed, refusal) })
+}
+
+/** What needs a person although the operator goes on with everything else. */
+function hindrance(observed: Observed, refusal: string | null): Stall | null {
+  if (refusal !== null) return { reason: 'ApplyFailed', message: refusal }
+  const fault = rolloutFaultOf(observed)
+  return fault === null ? null : { reason: 'RolloutFailed', message: fault }
 }
 
 function planRunning(
   observed: Observed,
   spec: StreamClusterSpec,
-  brokers: readonly Broker[],
+  about: { readonly brokers: readonly Broker[]; readonly stall: Stall | null },
 ): Plan {
+  const { brokers, stall } = about
   const { cluster, operator, ownership, secrets } = observed
   const { name, namespace, uid } = cluster
   const context: ChildContext = { name, namespace, uid, spec, secrets, operator }
@@ -64,6 +79,8 @@ function planRunning(
     replicas: replicasOf(observed),
     brokers,
     isOwnershipKnown: ownership !== null,
+    isLedByBrokers: observed.store.outcome === 'unseen',
+    surge: surgeOf(observed),
     mayBegin: isMeasured(observed, spec, brokers),
     drainMsMax: spec.rebalance.drainTimeoutSeconds * 1000,
   })
@@ -78,7 +95,7 @@ function planRunning(
   )
   const mustFinalize = spec.deletionPolicy === 'Delete'
   const hasFinalizer = cluster.finalizers.includes(FINALIZER_STORE)
-  const situation = { observed, brokers, spec, stall: null, isPaused: false, scale }
+  const situation = { observed, brokers, spec, stall, isPaused: false, scale }
   const events = planEvents(observed, { scale, configs, apply })
   return {
     ...NOTHING,
@@ -119,7 +136,8 @@ function isMeasured(
 ): boolean {
   if (spec.autoscaling === undefined || spec.autoscaling.mode === 'None') return true
   const serving = brokers.filter((each) => each.isReady && !each.isTerminating)
-  return serving.length === 0 || serving.some(({ name }) => observed.reports.has(name))
+  // One that is silent may be the busiest of all. Where nobody serves, nothing says that load is low.
+  return serving.length > 0 && serving.every(({ name }) => observed.reports.has(name))
 }
 
 function withStatus(

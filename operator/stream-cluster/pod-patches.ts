@@ -24,7 +24,11 @@ export interface PodPatch {
 }
 
 /** What scaling and addresses ask of pods, one patch for each pod. */
-export function podPatches(nowMs: number, scale: ScalePlan, slots: SlotPlan): PodPatch[] {
+export function podPatches(
+  nowMs: number,
+  scale: Pick<ScalePlan, 'begin' | 'finish' | 'cancel'>,
+  slots: SlotPlan,
+): PodPatch[] {
   const patches = new Map<string, PodPatch>()
   const add = (broker: Broker, patch: Partial<PodPatch>): void => {
     const { name, uid } = broker

@@ -81,7 +81,7 @@ function contextOf(spec: Record<string, unknown>): ChildContext {
     namespace: 'kafka',
     uid: 'uid-1',
     spec: streamClusterSpec.parse(spec),
-    secrets: new Map([['keys', { resourceVersion: '7', keys }]]),
+    secrets: new Map([['keys', { digest: '7', keys }]]),
     operator: { image: 'sc:1', namespace: 'ops', podLabels: { a: 'b' }, hasPodMonitors: true },
   }
 }
@@ -163,6 +163,21 @@ describe('the pods of brokers', () => {
     }
   })
 
+  test('are soon replaced when their node is lost, unless the template says otherwise', () => {
+    const secondsOf = (spec: Record<string, unknown>): unknown[] => {
+      const tolerations = templateOf(spec).spec.tolerations as object[]
+      return tolerations.map((each) => Object.values(each))
+    }
+    const own = { key: 'node.kubernetes.io/unreachable', operator: 'Exists' }
+    const [unreachable, notReady] = secondsOf(EVERYTHING)
+    expect([unreachable, notReady]).toEqual([
+      ['node.kubernetes.io/unreachable', 'Exists', 'NoExecute', 5],
+      ['node.kubernetes.io/not-ready', 'Exists', 'NoExecute', 5],
+    ])
+    const template = { pod: { spec: { tolerations: [own] } } }
+    expect(secondsOf({ ...EVERYTHING, template })).toEqual([notReady, Object.values(own)])
+  })
+
   test('have no privileges, and time to drain', () => {
     const { spec } = templateOf(EVERYTHING)
     expect(spec).toMatchObject({
@@ -200,7 +215,7 @@ describe('the pods of brokers', () => {
     expect(text({ config: { 'num.partitions': 7 } })).not.toBe(before)
     expect(text({ image: 'sc:2' })).not.toBe(before)
     const rotated = contextOf(EVERYTHING)
-    const secrets = new Map([['keys', { resourceVersion: '8', keys: [] }]])
+    const secrets = new Map([['keys', { digest: '8', keys: [] }]])
     const children = desiredChildren({ ...rotated, secrets }, { replicas: 3, slots: 4 })
     const other = children.find(({ kind }) => kind === 'Deployment')?.spec
     expect(JSON.stringify((other as { template: object }).template)).not.toBe(before)

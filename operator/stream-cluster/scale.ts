@@ -18,6 +18,13 @@ export interface ScaleInput {
   readonly brokers: readonly Broker[]
   /** Whether it is known who owns what. Without that no broker is removed. */
   readonly isOwnershipKnown: boolean
+  /**
+   * Whether brokers lead the cluster where the operator cannot look. Then nobody is emptied before it
+   * goes: each empties itself when it is asked to end, and one goes at a time.
+   */
+  readonly isLedByBrokers: boolean
+  /** How many are there only until they have taken the place of others. */
+  readonly surge: number
   /** Whether a drain may begin; one that runs goes on in any case. */
   readonly mayBegin: boolean
   readonly drainMsMax: number
@@ -47,26 +54,30 @@ export interface ScalePlan {
  * the Deployment has replicas too many: growing again therefore cancels drains, and never waits.
  */
 export function planScale(input: ScaleInput): ScalePlan {
-  const { desired, nowMs, isOwnershipKnown } = input
+  const { desired, nowMs, isLedByBrokers } = input
+  const mayAct = input.isOwnershipKnown || isLedByBrokers
   const living = input.brokers.filter((broker) => !broker.isTerminating)
   const draining = living.filter((broker) => broker.drainingSinceMs !== null)
   const replicas = Math.max(input.replicas ?? desired, desired)
-  // Lowered already, but not yet removed; or there for a moment, while pods are being replaced.
-  const surplus = Math.max(0, living.length - replicas)
+  // Lowered already, but not yet removed.
+  const surplus = Math.max(0, living.length - replicas - input.surge)
   const drainsWanted = replicas - desired
 
   // A pod keeps its label until its node can be told: nobody else remembers who drained it.
-  const cancelCount = isOwnershipKnown ? Math.max(0, draining.length - drainsWanted - surplus) : 0
+  const cancelCount = mayAct ? Math.max(0, draining.length - drainsWanted - surplus) : 0
   const cancel = byReadinessToStay(draining).slice(0, cancelCount)
   const staying = draining.filter((broker) => !cancel.includes(broker))
   // Where pods were lost, those that are left do not also drain before others are there.
   const spare = living.length - draining.length - desired
   const beginCount = Math.max(0, Math.min(drainsWanted - draining.length, spare))
-  const begin = input.mayBegin && isOwnershipKnown ? cheapest(living, beginCount) : []
+  const candidates = input.surge === 0 ? living : living.filter((broker) => broker.isReady)
+  const begin = input.mayBegin && mayAct ? cheapest(candidates, beginCount) : []
+  if (isLedByBrokers) begin.splice(maySendAway(input, living) ? 1 : 0)
 
-  const timedOut = staying.filter((each) => !isEmpty(each) && isOutOfTime(each, input))
-  const done = isOwnershipKnown
-    ? staying.filter((broker) => isEmpty(broker) || timedOut.includes(broker))
+  const isDone = (broker: Broker): boolean => isLedByBrokers || isEmpty(broker)
+  const timedOut = staying.filter((each) => !isDone(each) && isOutOfTime(each, input))
+  const done = mayAct
+    ? staying.filter((broker) => isDone(broker) || timedOut.includes(broker))
     : []
   const finish = done.filter((broker) => broker.drainedAtMs === null || !broker.hasDeletionCost)
   const removable = done.filter((broker) => !finish.includes(broker) && isSeen(broker, nowMs))
@@ -86,6 +97,12 @@ export function planScale(input: ScaleInput): ScalePlan {
     undrainNodes: cancel.flatMap(({ node }) => (node?.state === 'draining' ? [node.nodeId] : [])),
     requeueAfterMs: isUnderway ? DRAIN_LOOK_MS : null,
   }
+}
+
+/** Whether one more may go that has yet to empty itself: all others serve, and none is going. */
+function maySendAway({ brokers }: ScaleInput, living: readonly Broker[]): boolean {
+  const isCalm = living.every((broker) => broker.isReady && broker.drainingSinceMs === null)
+  return isCalm && living.length === brokers.length
 }
 
 /** Nothing to move: it never served, was taken over, or gave everything away. */

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { keyOf, kinds, type KubeObject, type ObjectName } from '../kube/objects.ts'
@@ -60,6 +61,11 @@ function secretOf(object: KubeObject): Secret {
   for (const [name, value] of Object.entries(data)) {
     values[name] = Buffer.from(value, 'base64').toString('utf8')
   }
-  const { resourceVersion = '' } = object.metadata
-  return { resourceVersion, keys: Object.keys(data), values }
+  // Of the values alone: who labels a Secret does not mean to restart anything. Keyed, so that equal
+  // values in two Secrets do not show.
+  const digest = createHmac('sha256', object.metadata.uid ?? '')
+    .update(JSON.stringify(Object.entries(data).sort()))
+    .digest('hex')
+    .slice(0, 16)
+  return { digest, keys: Object.keys(data), values }
 }

@@ -10,6 +10,8 @@ export interface Stall {
     | 'StorageRefused'
     | 'StorageDenied'
     | 'BucketMissing'
+    | 'ApplyFailed'
+    | 'RolloutFailed'
   /** For people: what to do. */
   readonly message: string
 }

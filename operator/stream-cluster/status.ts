@@ -34,7 +34,10 @@ export function statusOf(situation: Situation): {
     beginning.includes(broker) || (broker.drainingSinceMs !== null && !cancelled.includes(broker))
   const draining = living.filter(isDraining)
   const active = living.filter((broker) => !isDraining(broker))
-  const kept = wantedCount(situation, active.length)
+  const kept = wantedCount(situation, {
+    activeCount: active.length,
+    drainingCount: draining.length,
+  })
   const ready = active.filter(({ isReady }) => isReady).length
   const clusterId = observed.ownership?.clusterId ?? cluster.status.clusterId
   const listeners = spec === null ? [] : bootstraps(observed, spec, active)
@@ -60,9 +63,12 @@ export function statusOf(situation: Situation): {
 }
 
 /** How many of the active brokers are meant to stay. */
-function wantedCount({ scale, spec }: Situation, activeCount: number): number {
+function wantedCount(
+  { scale, spec }: Situation,
+  { activeCount, drainingCount }: { activeCount: number; drainingCount: number },
+): number {
   if (scale === null || spec === null) return activeCount
-  return scale.desired
+  return Math.max(scale.desired, scale.replicas - drainingCount)
 }
 
 function bootstraps(

@@ -41,6 +41,12 @@ export interface WatchesOptions {
   readonly onPod: (key: string, change: Change) => void
 }
 
+/** What is read of one namespace, or of all; first the clusters. */
+interface Scope {
+  readonly namespace: string | undefined
+  readonly informers: readonly Informer[]
+}
+
 /** Copies of everything that the operator looks at, kept by watches. */
 export class Watches {
   private readonly options: WatchesOptions
@@ -49,19 +55,21 @@ export class Watches {
   private readonly podInformers: Informer[] = []
   private readonly childInformers: Informer[] = []
   private readonly byKind = new Map<string, Informer[]>()
+  private readonly scopes: Scope[] = []
 
   constructor(options: WatchesOptions) {
     this.options = options
     const { namespaces, hasPodMonitors, onChange, onPod } = options
     const children = hasPodMonitors ? [...childKinds, podMonitorKind] : childKinds
     for (const namespace of namespaces.length === 0 ? [undefined] : namespaces) {
+      const scope: Informer[] = []
       const add = (
         kind: ResourceKind,
         into: Informer[],
         more: Partial<ConstructorParameters<typeof Informer>[0]>,
       ): void => {
         const informer = this.informer(kind, namespace, more)
-        for (const list of [into, this.informers]) list.push(informer)
+        for (const list of [into, this.informers, scope]) list.push(informer)
         this.byKind.set(kind.kind, [...(this.byKind.get(kind.kind) ?? []), informer])
       }
       add(streamClusterKind, this.clusterInformers, {
@@ -85,6 +93,7 @@ export class Watches {
           this.changed(change.object)
         },
       })
+      this.scopes.push({ namespace, informers: scope })
     }
   }
 
@@ -92,12 +101,25 @@ export class Watches {
     for (const informer of this.informers) informer.start()
   }
 
+  /**
+   * Resolves once everything was read. A namespace that may not be read, or is no more, holds up no
+   * other one: nothing is known of clusters in it, and nothing is done to them.
+   */
   async synced(): Promise<void> {
-    await Promise.all(this.informers.map((informer) => informer.synced()))
+    await Promise.all(
+      this.scopes.map(({ informers }) => {
+        const all = Promise.all(informers.map((informer) => informer.synced()))
+        return Promise.race([all, ...informers.slice(0, 1).map((clusters) => clusters.denied())])
+      }),
+    )
   }
 
-  get hasSynced(): boolean {
-    return this.informers.every((informer) => informer.hasSynced)
+  /** Whether all that matters to a cluster in that namespace was read. */
+  hasRead(namespace: string): boolean {
+    const scope = this.scopes.find(
+      (each) => each.namespace === undefined || each.namespace === namespace,
+    )
+    return scope?.informers.every((informer) => informer.hasSynced) ?? false
   }
 
   async stop(): Promise<void> {

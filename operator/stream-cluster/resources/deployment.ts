@@ -10,6 +10,9 @@ import { type Json, mergeRaw } from './merge.ts'
 const USER_ID = 65_532
 /** A new broker counts as there only when it has stayed: one that falls at once stops an upgrade. */
 const MIN_READY_SECONDS = 3
+/** Kubernetes waits five minutes by default for a lost node's pods, which may have something to keep. */
+const LOST_NODE_SECONDS = 5
+const LOST_NODE_TAINTS = ['node.kubernetes.io/unreachable', 'node.kubernetes.io/not-ready']
 const ZONE = 'topology.kubernetes.io/zone'
 const HOSTNAME = 'kubernetes.io/hostname'
 
@@ -53,6 +56,7 @@ function podTemplate(context: ChildContext): Json {
       seccompProfile: { type: 'RuntimeDefault' },
     },
     topologySpreadConstraints: spread(context),
+    tolerations: lostNodeTolerations(raw?.spec ?? {}),
     ...(needsAddress ? { schedulingGates: [{ name: GATE_ADDRESS }] } : {}),
     containers: [brokerContainer(context)],
     volumes: brokerVolumes(context),
@@ -78,11 +82,22 @@ function spread(context: ChildContext): object[] {
   }))
 }
 
+/** Brokers of a lost node are soon replaced, unless the template says otherwise. */
+function lostNodeTolerations(raw: Json): object[] {
+  const others = (raw.tolerations ?? []) as readonly { readonly key?: string }[]
+  return LOST_NODE_TAINTS.filter((key) => !others.some((other) => (other.key ?? key) === key)).map(
+    (key) => ({
+      ...{ key, operator: 'Exists', effect: 'NoExecute' },
+      tolerationSeconds: LOST_NODE_SECONDS,
+    }),
+  )
+}
+
 /** Of what a broker reads once, at its start, and the rest of the template does not show. */
 function restartHash(context: ChildContext): string {
   const { spec, secrets } = context
   const credentials = spec.storage.s3?.credentialsSecretRef?.name
-  const version = credentials === undefined ? '' : secrets.get(credentials)?.resourceVersion
+  const version = credentials === undefined ? '' : secrets.get(credentials)?.digest
   return createHash('sha256')
     .update(JSON.stringify([restartConfigs(configsOf(spec)), version ?? '']))
     .digest('hex')
