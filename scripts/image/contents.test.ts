@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from '@jest/globals'
-import { CODE_FOLDERS, codeLayer, USER } from './contents.ts'
+import { CODE_FOLDERS, codeLayer, systemLayer, USER } from './contents.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const RELATIVE_IMPORT = /^(?:import|export)\s(?!type\s)[^'"]*from '(\.[^']+)'|^import '(\.[^']+)'/gm
@@ -22,6 +22,14 @@ test('the image has every file that its code imports', () => {
   }
   expect(missing).toEqual([])
   expect(importCount).toBeGreaterThan(500)
+})
+
+test('the image has what native packages are linked to', () => {
+  const paths = systemLayer(ROOT).map(({ path }) => path)
+  // Node itself needs no librt; that is how it was forgotten once.
+  for (const name of ['libc.so.6', 'libstdc++.so.6', 'librt.so.1']) {
+    expect(paths.filter((path) => path.endsWith(`/${name}`))).toHaveLength(1)
+  }
 })
 
 test('Dockerfile makes the same image, for those who have a daemon', () => {

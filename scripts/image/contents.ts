@@ -33,15 +33,19 @@ function librariesOf(program: string): string[] {
   return paths.filter((path) => path !== undefined)
 }
 
-/** Node and what it is linked to, and the few files that a C library looks for. */
+/** Node, what it and native packages are linked to, and the few files that a C library looks for. */
 export function systemLayer(root: string): TarEntry[] {
   const node = join(root, 'node_modules/node/bin/node')
+  const addons = packageLayer(root)
+    .filter(({ path }) => path.endsWith('.node'))
+    .map(({ path }) => join(root, path.slice(HOME.length + 1)))
+  const libraries = new Set([node, ...addons].flatMap(librariesOf))
   const text = (path: string, content: string): TarEntry => {
     return { path, mode: 0o644, content: Buffer.from(content) }
   }
   return [
     { path: 'usr/local/bin/node', mode: 0o755, content: readFileSync(node) },
-    ...librariesOf(node).map((path): TarEntry => {
+    ...[...libraries].map((path): TarEntry => {
       return { path: path.slice(1), mode: 0o755, content: readFileSync(path) }
     }),
     text('etc/passwd', `streamcluster:x:${USER}::/:/usr/sbin/nologin\n`),
