@@ -30,6 +30,8 @@ export class Request {
   /** The pieces of the answer once there is one; null until then. */
   pieces: readonly Uint8Array[] | null = null
   piecesBytes = 0
+  /** Whether it is worked on; until then it waits for others of its client. */
+  hasBegun = false
   /** Told once, when the request is answered. */
   onAnswered: ((request: Request) => void) | null = null
   /** Told when nobody waits for the answer any more, unless there is one already. */

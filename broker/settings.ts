@@ -31,6 +31,8 @@ export interface BrokerSettings {
   readonly recordValidation: RecordValidation
   /** Answers that clients have not taken yet, over which no fetch is begun. */
   readonly unsentBytesMax: number
+  /** Requests that are not answered, over which none are read, unless queued.max.request.bytes says so. */
+  readonly requestBytesMax: number
   readonly node: NodeSettings
 }
 
@@ -96,6 +98,7 @@ export function brokerSettings(env: Readonly<Record<string, string | undefined>>
     recordValidation: recordValidation(env['STREAMCLUSTER_RECORD_VALIDATION']),
     backlogBytesMax: number('STREAMCLUSTER_BACKLOG_BYTES_MAX', 64 * MEBIBYTE, 1),
     unsentBytesMax: number('STREAMCLUSTER_UNSENT_BYTES_MAX', 256 * MEBIBYTE, 1),
+    requestBytesMax: number('STREAMCLUSTER_REQUEST_BYTES_MAX', 256 * MEBIBYTE, 1),
     node: {
       wal: {
         lingerMsMax: number('STREAMCLUSTER_WAL_LINGER_MS_MAX', DEFAULT_WAL_SETTINGS.lingerMsMax),

@@ -213,9 +213,9 @@ export class Worker {
 
   private async listen(): Promise<{ kafkaPorts: readonly number[]; adminPort: number }> {
     const { settings, logger, clock, config, pool } = this
-    const { listeners, tlsPollMs, unsentBytesMax } = settings
+    const { listeners, tlsPollMs, unsentBytesMax, requestBytesMax } = settings
     this.listeners = new Listeners({
-      ...{ listeners, tlsPollMs, unsentBytesMax },
+      ...{ listeners, tlsPollMs, unsentBytesMax, requestBytesMax },
       ...{ config, pool, logger, clock, dispatcher: this },
     })
     this.admin = new AdminServer(

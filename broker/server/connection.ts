@@ -16,6 +16,7 @@ import { plainSocket, tlsSocket, unsentBytes, whyNotTrusted } from './client-soc
 import { addressOf } from './connection-quotas.ts'
 import { FrameReader } from './frame-reader.ts'
 import { ANONYMOUS, principalOf } from './principal.ts'
+import type { RequestBudget } from './request-budget.ts'
 import { RequestGate } from './request-gate.ts'
 import type { TlsCredentials } from './tls-credentials.ts'
 
@@ -26,6 +27,8 @@ const UNSENT_BYTES_MAX = 1024 * 1024
  * way. Far more than clients that heed their own limits ever send, and what one of them may pin.
  */
 const UNANSWERED_MAX = { requests: 4_096, bytes: 64 * 1024 * 1024 }
+/** A request of at most this size, other than a produce, does not count while it is worked on. */
+const SMALL_BYTES_MAX = 16 * 1024
 /** A client that has connected and then says nothing holds a place for no longer. */
 const HANDSHAKE_MS_MAX = 10_000
 /** The size that a TLS client's first bytes seem to be: a handshake record of TLS 1.x. */
@@ -51,7 +54,7 @@ export interface ConnectionOptions {
   /** Null: plain text. */
   readonly tls: TlsCredentials | null
   /** Bytes of requests, over all connections (queued.max.request.bytes). */
-  readonly requestBytes: ByteBound
+  readonly requestBytes: RequestBudget
   /** Bytes of answers that are not sent, over all connections. */
   readonly unsentBytes: ByteBound
   readonly onClosed: (connection: Connection) => void
@@ -69,8 +72,12 @@ const REASONS = {
   requests: 8,
   /** Too many connections came at once. */
   rate: 16,
+  /** There is no memory for the rest of its frame. */
+  growth: 32,
 } as const
 export type HoldReason = keyof typeof REASONS
+/** Whoever is not read for one of these cannot be blamed for what it does not finish. */
+const NOT_ITS_FAULT = REASONS.unanswered | REASONS.memory | REASONS.rate
 
 /**
  * One client. Requests are worked on side by side, within bounds, and answered strictly in their
@@ -94,6 +101,9 @@ export class Connection implements RequestChannel {
   private handshake: Timer | null = null
   private turn: Timer | null = null
   private lastActiveMs: number
+  /** Since when its client could have gone on with the frame that it has begun. */
+  private frameSinceMs = 0
+  private readSinceMs = 0
   private unsentSeen = 0
 
   constructor(accepted: Socket, options: ConnectionOptions) {
@@ -105,8 +115,17 @@ export class Connection implements RequestChannel {
     this.reader = new FrameReader({
       pool: options.pool,
       frameBytesMax: options.frameBytesMax,
-      onBegin: (bytes) => options.requestBytes.take(bytes),
+      onBegin: (bytes) => {
+        this.frameSinceMs = this.lastActiveMs
+        options.requestBytes.take(bytes)
+      },
+      onGrown: (bytes) => options.requestBytes.grow(bytes),
+      onEnd: (grownBytes) => options.requestBytes.frameEnded(this, grownBytes),
       onDropped: (bytes) => options.requestBytes.give(bytes),
+      isShort: (isGrown) => {
+        const { requestBytes } = options
+        return isGrown ? requestBytes.isShortFor(this) : requestBytes.isOver
+      },
       onFrame: (frame) => this.onFrame(frame),
       onTooLarge: (sizeBytes) => this.refuseSize(sizeBytes),
     })
@@ -174,6 +193,12 @@ export class Connection implements RequestChannel {
   received(count: number): void {
     this.lastActiveMs = this.options.clock.nowMs()
     this.reader.received(count)
+    if (this.reader.isOutOfMemory && !this.options.requestBytes.mayGrow(this)) this.hold('growth')
+  }
+
+  /** There is memory for the rest of its frame, whatever others wait for. */
+  goOn(): void {
+    this.release('growth')
   }
 
   nowMs(): number {
@@ -196,6 +221,7 @@ export class Connection implements RequestChannel {
   }
 
   private begin(request: Request): void {
+    request.hasBegun = true
     // As in Kafka only what is kept counts: waiting fetches must not keep producers out.
     if (!countsUntilAnswered(request)) this.options.requestBytes.give(request.frame.buffer.length)
     this.options.dispatcher.dispatch(request)
@@ -349,7 +375,12 @@ export class Connection implements RequestChannel {
   release(reason: HoldReason): void {
     const before = this.reasons
     this.reasons &= ~REASONS[reason]
-    if (before !== 0 && this.reasons === 0 && !this.closed) this.socket.resume()
+    if ((before & REASONS[reason] & NOT_ITS_FAULT) !== 0) {
+      this.frameSinceMs = this.options.clock.nowMs()
+    }
+    if (before === 0 || this.reasons !== 0 || this.closed) return
+    this.readSinceMs = this.options.clock.nowMs()
+    this.socket.resume()
   }
 
   /** It is not read before its turn: too many came at once. */
@@ -358,7 +389,7 @@ export class Connection implements RequestChannel {
     this.turn = this.options.clock.after(delayMs, () => this.release('rate'))
   }
 
-  /** What it has begun to send has its memory, and is read on; nothing more is. */
+  /** What it has begun to send is read on as far as it has its memory; nothing more is. */
   holdBetweenFrames(): void {
     if (!this.reader.isWithinFrame) this.hold('requests')
   }
@@ -389,6 +420,39 @@ export class Connection implements RequestChannel {
     return this.lastActiveMs
   }
 
+  /** Whether its client has not finished for so long what it has begun to send. */
+  hasUnfinished(msMax: number): boolean {
+    if (!this.reader.isWithinFrame || (this.reasons & NOT_ITS_FAULT) !== 0) return false
+    return this.options.clock.nowMs() - this.frameSinceMs >= msMax
+  }
+
+  /**
+   * Bytes of requests that only their client can free, and has not for so long: they wait for others
+   * of the same client, or for anything but the bucket.
+   */
+  stuckBytes(msMax: number): number {
+    if ((this.reasons & REASONS.memory) !== 0) return 0
+    const beforeMs = this.options.clock.nowMs() - msMax
+    let bytes = 0
+    for (const request of this.queue) {
+      if (request.receivedAtMs > beforeMs || !isCounted(request)) continue
+      if (!isProduce(request) || request.pieces !== null) bytes += request.frame.buffer.length
+    }
+    return bytes
+  }
+
+  /**
+   * Whether it has begun a frame that is larger than it is trusted with, and is not about to end it:
+   * it is silent for so long, or has been at it, and may have waited for others, for so long.
+   */
+  isSlow(silentMsMax: number, unfinishedMsMax: number): boolean {
+    if (!this.reader.isGrowing || (this.reasons & NOT_ITS_FAULT) !== 0) return false
+    const nowMs = this.options.clock.nowMs()
+    if (nowMs - this.frameSinceMs >= unfinishedMsMax) return true
+    const heardMs = Math.max(this.lastActiveMs, this.readSinceMs)
+    return this.reasons === 0 && nowMs - heardMs >= silentMsMax
+  }
+
   /** Whether answers wait for the client to take them. */
   get hasUnsent(): boolean {
     return this.socket.writableLength > 0
@@ -417,7 +481,19 @@ export class Connection implements RequestChannel {
   }
 }
 
-/** Whether the memory of a request's frame is in use until it is answered, for the records in it. */
-function countsUntilAnswered(request: Request): boolean {
+function isProduce(request: Request): boolean {
   return request.api.key === apis.produce.key
+}
+
+/**
+ * Whether a request counts until it is answered: a produce, for the records in it, and whatever
+ * else is large: its frame stays until then.
+ */
+function countsUntilAnswered(request: Request): boolean {
+  return isProduce(request) || request.frame.buffer.length > SMALL_BYTES_MAX
+}
+
+/** Whether it counts now, where it is not answered or waits for the answers before its own. */
+function isCounted(request: Request): boolean {
+  return !request.hasBegun || countsUntilAnswered(request)
 }

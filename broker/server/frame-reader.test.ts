@@ -10,23 +10,48 @@ interface Read {
   readonly pool: BufferPool
   readonly frames: Buffer[]
   readonly tooLarge: number[]
+  /** As the reader tells it. */
+  readonly taken: { readonly bytes: number; readonly grownBytes: number }
 }
 
-function reading(onFrame: (frame: SharedBytes) => void = () => {}): Read {
+const KIBIBYTE = 1024
+/** What a client is given memory for before it has sent anything. */
+const FIRST_BYTES = 32 * KIBIBYTE
+
+function reading(
+  onFrame: (frame: SharedBytes) => void = () => {},
+  { frameBytesMax = FRAME_BYTES_MAX, isShort = (): boolean => false } = {},
+): Read {
   const pool = new BufferPool(1024 * 1024)
   const frames: Buffer[] = []
   const tooLarge: number[] = []
+  const taken = { bytes: 0, grownBytes: 0 }
   const reader = new FrameReader({
     pool,
-    frameBytesMax: FRAME_BYTES_MAX,
+    frameBytesMax,
+    onBegin: (bytes) => {
+      taken.bytes += bytes
+    },
+    onGrown: (bytes) => {
+      taken.bytes += bytes
+      taken.grownBytes += bytes
+    },
+    onEnd: (bytes) => {
+      taken.grownBytes -= bytes
+    },
+    onDropped: (bytes) => {
+      taken.bytes -= bytes
+    },
+    isShort,
     onFrame: (frame) => {
       frames.push(Buffer.from(frame.buffer))
+      taken.bytes -= frame.buffer.length
       onFrame(frame)
       frame.release()
     },
     onTooLarge: (sizeBytes) => tooLarge.push(sizeBytes),
   })
-  return { reader, pool, frames, tooLarge }
+  return { reader, pool, frames, tooLarge, taken }
 }
 
 function framed(payload: Buffer): Buffer {
@@ -67,7 +92,9 @@ describe('FrameReader', () => {
       const random = seededRandom(seed)
       const sent = payloads(random, 10, seed % 2 === 0 ? 90_000 : 50)
       const bytes = Buffer.concat(sent.map(framed))
-      const { reader, pool, frames, tooLarge } = reading()
+      const { reader, pool, frames, tooLarge, taken } = reading(undefined, {
+        isShort: () => random.below(3) === 0,
+      })
       const pieceMax = seed % 2 === 0 ? 70_000 : 3
       for (let at = 0; at < bytes.length; ) {
         at += receive(reader, bytes.subarray(at, at + 1 + random.below(pieceMax)))
@@ -76,20 +103,57 @@ describe('FrameReader', () => {
         Array(10).fill(true),
       )
       expect([pool.bytesInUse, tooLarge]).toEqual([0, []])
+      expect(taken).toEqual({ bytes: 0, grownBytes: 0 })
     }
   })
 
-  test('the rest of a large frame is read straight into its memory', () => {
+  test('the rest of a large frame is read straight into its memory, once such ones have come', () => {
     const { reader, frames } = reading()
-    const sent = seededRandom(2).bytes(80_000)
+    const random = seededRandom(2)
+    const first = random.bytes(50_000)
+    for (let at = 0, bytes = framed(first); at < bytes.length; ) {
+      at += receive(reader, bytes.subarray(at))
+    }
+    const sent = random.bytes(80_000)
     const bytes = framed(sent)
     receive(reader, bytes.subarray(0, 1_000))
     const buffer = reader.nextBuffer()
     expect(buffer.length).toBe(bytes.length - 1_000)
     bytes.copy(buffer, 0, 1_000)
     reader.received(buffer.length)
-    expect(frames).toHaveLength(1)
-    expect(frames[0]?.equals(sent)).toBe(true)
+    expect(frames.map((frame) => frame.length)).toEqual([50_000, 80_000])
+    expect(frames[1]?.equals(sent)).toBe(true)
+  })
+
+  test('a size alone takes no memory to speak of; what is taken is at most twice what has come', () => {
+    const frameBytesMax = 100 * KIBIBYTE * KIBIBYTE
+    const { reader, pool, frames, taken } = reading(undefined, { frameBytesMax })
+    const size = Buffer.alloc(4)
+    size.writeInt32BE(frameBytesMax)
+    receive(reader, size)
+    expect(pool.bytesInUse).toBeLessThanOrEqual(FIRST_BYTES)
+    const bytes = Buffer.alloc(64 * KIBIBYTE, 1)
+    for (let sent = 0; sent < frameBytesMax / 10; ) {
+      sent += receive(reader, bytes)
+      expect(pool.bytesInUse).toBe(taken.bytes)
+      expect(taken.bytes).toBeGreaterThanOrEqual(sent)
+      expect(taken.bytes).toBeLessThanOrEqual(Math.max(FIRST_BYTES, 2 * sent))
+    }
+    expect([frames, reader.isGrowing]).toEqual([[], true])
+    reader.close()
+    expect([pool.bytesInUse, taken]).toEqual([0, { bytes: 0, grownBytes: 0 }])
+  })
+
+  test('while memory is short no more of it is taken than one read brings, whatever was sent before', () => {
+    const short = { now: false }
+    const { reader, pool } = reading(undefined, { isShort: () => short.now })
+    const bytes = framed(Buffer.alloc(FRAME_BYTES_MAX, 1))
+    for (let at = 0; at < bytes.length; ) at += receive(reader, bytes.subarray(at))
+    short.now = true
+    for (let at = 0; at < 90_000; ) {
+      at += receive(reader, bytes.subarray(at))
+      expect(pool.bytesInUse).toBeLessThanOrEqual(at + FIRST_BYTES)
+    }
   })
 
   test.each([-1, 0, 7, FRAME_BYTES_MAX + 1, 0x7fff_ffff, -0x8000_0000])(
@@ -108,13 +172,14 @@ describe('FrameReader', () => {
 
   test('closed, it gives back what it holds, once, and takes nothing more', () => {
     const { reader, pool, frames } = reading()
-    const bytes = framed(Buffer.alloc(50_000, 1))
-    receive(reader, bytes.subarray(0, 10_000))
-    expect(pool.bytesInUse).toBe(50_000)
+    const bytes = framed(Buffer.alloc(80_000, 1))
+    let at = 0
+    while (at < 40_000) at += receive(reader, bytes.subarray(at, 40_000))
+    expect(pool.bytesInUse).toBeGreaterThan(40_000 - 4)
     reader.close()
     reader.close()
     expect(pool.bytesInUse).toBe(0)
-    receive(reader, bytes.subarray(10_000))
+    receive(reader, bytes.subarray(at))
     expect([frames, pool.bytesInUse]).toEqual([[], 0])
   })
 

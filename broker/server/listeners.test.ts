@@ -20,6 +20,7 @@ afterEach(() => {
 interface Options {
   readonly config?: Readonly<Record<string, string>>
   readonly unsentBytesMax?: number
+  readonly requestBytesMax?: number
 }
 
 /** Two listeners whose requests a test answers. */
@@ -32,7 +33,7 @@ class TestListeners {
   onRequest: (request: Request) => void = () => {}
   ports: readonly number[] = []
 
-  constructor({ config = {}, unsentBytesMax = 1e9 }: Options) {
+  constructor({ config = {}, unsentBytesMax = 1e9, requestBytesMax = 1e9 }: Options) {
     const listen = { host: '127.0.0.1', port: 0 }
     this.listeners = new Listeners({
       listeners: ['one', 'two'].map((name) => ({ name, listen, advertised: null, tls: null })),
@@ -49,6 +50,7 @@ class TestListeners {
       clock: this.clock,
       tlsPollMs: 1_000,
       unsentBytesMax,
+      requestBytesMax,
     })
     closing.push(() => this.listeners.close())
   }
@@ -91,6 +93,16 @@ function framed(correlationId: number, api: 'produce' | 'fetch', bytes = 0): Buf
       topicData: [{ name: 't', partitionData: [{ index: 0, records: Buffer.alloc(bytes) }] }],
     }),
   )
+}
+
+/** A fetch of so many bytes, and some more. */
+function padded(correlationId: number, bytes: number): Buffer {
+  const header = { correlationId, clientId: 'test' }
+  const topics = range(Math.ceil(bytes / 10_000)).map(() => {
+    return { topic: 'x'.repeat(Math.min(bytes, 10_000)), partitions: [] }
+  })
+  const body = { maxWaitMs: 0, minBytes: 0, maxBytes: 1, topics, forgottenTopicsData: [] }
+  return joined(encodeRequestFrame(apis.fetch.request, 12, header, body))
 }
 
 describe('connections', () => {
@@ -181,21 +193,166 @@ describe('requests', () => {
       await made.client(1),
     ]
     const large = framed(2, 'produce', 200_000)
-    second.send(large.subarray(0, 1_000))
-    await until(() => made.listeners.requestBytes > 200_000, 'a frame that has begun')
     first.send(framed(1, 'produce', 200_000))
     await until(() => made.requests.length === 1, 'the first request')
+    second.send(large.subarray(0, 150_000))
+    await until(() => made.listeners.requestBytes > 350_000, 'a frame that has begun')
     third.send(framed(3, 'produce', 100))
     first.send(framed(4, 'produce', 100))
     await sleep(systemClock, 50)
     expect(made.requests.map(({ correlationId }) => correlationId)).toEqual([1])
-    second.send(large.subarray(1_000), framed(5, 'produce', 100_000))
+    second.send(large.subarray(150_000), framed(5, 'produce', 100_000))
     await until(() => made.requests.length === 2, 'the one that had begun')
     await sleep(systemClock, 50)
     expect(made.requests.map(({ correlationId }) => correlationId)).toEqual([1, 2])
     made.onRequest = (one) => made.answer(one)
     for (const one of made.requests) made.answer(one)
     await until(() => made.requests.length === 5, 'all others')
+    await until(() => made.listeners.requestBytes === 0 && made.pool.bytesInUse === 0, 'all memory')
+  })
+
+  describe('that are not finished', () => {
+    const MEBIBYTE = 1024 * 1024
+    /** Kafka's default, of which this is the claim. */
+    const CLAIM_BYTES = 100 * MEBIBYTE
+    const BOUND_BYTES = 16 * MEBIBYTE
+    const COUNT = 200
+
+    /** What they may hold together: 32 KiB each, a quarter of the bound, and the one that goes on. */
+    const heldBytesMax = COUNT * 32 * 1024 + BOUND_BYTES / 4 + 3 * MEBIBYTE
+
+    async function claiming(made: TestListeners, sentBytes: number): Promise<Client[]> {
+      const size = Buffer.alloc(4)
+      size.writeInt32BE(CLAIM_BYTES)
+      const clients = await Promise.all(range(COUNT).map((at) => made.client(at % 2)))
+      for (const client of clients) client.send(size)
+      const claimedBytes = COUNT * 32 * 1024
+      await until(() => made.listeners.requestBytes === claimedBytes, 'all claims')
+      for (const client of clients) client.send(Buffer.alloc(sentBytes, 1))
+      return clients
+    }
+
+    async function expectGoesOn(good: Client, bytes: number): Promise<void> {
+      const before = good.answers.length
+      good.send(framed(1, 'produce', bytes), framed(2, 'produce', bytes))
+      await until(() => good.answers.length === before + 2, 'the answers to a good client')
+    }
+
+    test('cost next to nothing for what is only claimed', async () => {
+      const made = await setup({ requestBytesMax: BOUND_BYTES })
+      made.onRequest = (one) => made.answer(one)
+      await claiming(made, 100)
+      await expectGoesOn(await made.client(), 1_000_000)
+      expect(made.pool.bytesInUse).toBeLessThanOrEqual(COUNT * 32 * 1024)
+      expect(made.listeners.connectionCount).toBe(COUNT + 1)
+    })
+
+    test('are bounded in all, and nobody else has to wait for them', async () => {
+      const made = await setup({ requestBytesMax: BOUND_BYTES })
+      made.onRequest = (one) => made.answer(one)
+      const good = await made.client()
+      await expectGoesOn(good, 1_000_000)
+      await claiming(made, 2 * MEBIBYTE)
+      await until(() => made.listeners.requestBytes > heldBytesMax / 2, 'the bound')
+      for (let round = 0; round < 20; round++) {
+        await expectGoesOn(good, 1_000_000)
+        await expectGoesOn(await made.client(), 10_000)
+        expect(made.pool.bytesInUse).toBeLessThan(heldBytesMax)
+      }
+      expect(made.lines).toEqual([])
+    })
+
+    test('are closed after a while, if they keep others from sending large ones', async () => {
+      const made = await setup({ requestBytesMax: BOUND_BYTES })
+      made.onRequest = (one) => made.answer(one)
+      const clients = await claiming(made, 2 * MEBIBYTE)
+      await until(() => made.listeners.requestBytes > heldBytesMax / 2, 'the bound')
+      await made.clock.advanceBy(15_000)
+      const newcomer = await made.client()
+      newcomer.send(framed(1, 'produce', 1_000_000))
+      await sleep(systemClock, 50)
+      await made.clock.advanceBy(14_999)
+      expect(newcomer.answers).toEqual([])
+      await made.clock.advanceBy(1)
+      made.listeners.closeIdle()
+      await until(() => clients.every(({ isClosed }) => isClosed), 'the end of all others')
+      await until(() => newcomer.answers.length === 1, 'the answer to the newcomer')
+      await until(() => made.listeners.requestBytes === 0, 'all memory')
+      expect(made.pool.bytesInUse).toBe(0)
+    })
+
+    test('are closed if they keep all others out, whatever their clients are trusted with', async () => {
+      const made = await setup({ requestBytesMax: BOUND_BYTES })
+      made.onRequest = (one) => made.answer(one)
+      const clients = await Promise.all(range(20).map(() => made.client()))
+      for (const client of clients) await expectGoesOn(client, MEBIBYTE)
+      for (const client of clients) client.send(framed(3, 'produce', MEBIBYTE).subarray(0, 100))
+      await until(() => made.listeners.requestBytes > BOUND_BYTES, 'the bound')
+      const good = await made.client()
+      good.send(framed(1, 'produce', 10))
+      await sleep(systemClock, 50)
+      expect([good.answers, made.pool.bytesInUse > BOUND_BYTES + 2 * MEBIBYTE]).toEqual([[], false])
+      await made.clock.advanceBy(10_000)
+      made.listeners.closeIdle()
+      await until(() => good.answers.length === 1, 'the answer to a good client')
+    })
+
+    test('become whole one after the other where all are honest, each larger than the bound', async () => {
+      const made = await setup({ requestBytesMax: 500_000 })
+      made.onRequest = (one) => made.answer(one)
+      const clients = await Promise.all(range(6).map((at) => made.client(at % 2)))
+      for (const [at, client] of clients.entries()) {
+        client.send(framed(1, 'produce', 3_000_000 + at), framed(2, 'produce', 10))
+      }
+      await until(() => clients.every(({ answers }) => answers.length === 2), 'all answers')
+      const sizes = made.requests.map(({ frame }) => frame.buffer.length).filter((n) => n > 1_000)
+      expect(sizes).toHaveLength(6)
+      await until(
+        () => made.listeners.requestBytes === 0 && made.pool.bytesInUse === 0,
+        'all memory',
+      )
+      expect(made.lines).toEqual([])
+    })
+
+    test('are not blamed on clients that nobody reads', async () => {
+      const made = await setup({ requestBytesMax: 500_000 })
+      const client = await made.client()
+      const bytes = framed(1, 'produce', 900_000)
+      client.send(bytes.subarray(0, 800_000))
+      await until(() => made.listeners.requestBytes > 500_000, 'the bound')
+      made.listeners.holdAll(true)
+      await made.clock.advanceBy(60_000)
+      made.listeners.closeIdle()
+      made.listeners.holdAll(false)
+      await made.clock.advanceBy(9_999)
+      made.listeners.closeIdle()
+      made.onRequest = (one) => made.answer(one)
+      client.send(bytes.subarray(800_000))
+      await until(() => client.answers.length === 1, 'the answer')
+    })
+  })
+
+  test.each([
+    ['behind a fetch', range(300, 2), 5_000],
+    ['and are large', [2], 1_500_000],
+  ])('that wait %s are closed if others need the memory', async (_what, ids, padding) => {
+    const made = await setup({ requestBytesMax: 1_000_000 })
+    const waiting = await made.client()
+    // One fetch at a time: the others keep their memory until it is answered.
+    if (ids.length > 1) waiting.send(framed(1, 'fetch'))
+    waiting.send(...ids.map((id) => padded(id, padding)))
+    await until(() => made.listeners.requestBytes > 1_000_000, 'the bound')
+    await until(() => made.requests.length === 1, 'the first of them')
+    made.onRequest = (one) => made.answer(one)
+    const good = await made.client()
+    good.send(framed(1, 'produce', 10))
+    await sleep(systemClock, 50)
+    expect(good.answers).toEqual([])
+    await made.clock.advanceBy(10_000)
+    made.listeners.closeIdle()
+    await until(() => waiting.isClosed, 'the end of the connection')
+    made.answer(made.requests[0] as Request)
+    await until(() => good.answers.length === 1, 'the answer to a good client')
     await until(() => made.listeners.requestBytes === 0 && made.pool.bytesInUse === 0, 'all memory')
   })
 

@@ -5,13 +5,16 @@ import type { NodeListener } from '../../metadata/records.ts'
 import type { BrokerConfig } from '../config/broker-config.ts'
 import type { ListenerSettings } from '../listener-settings.ts'
 import { ByteBound } from './byte-bound.ts'
-import type { Dispatcher } from './connection.ts'
+import type { Connection, Dispatcher } from './connection.ts'
 import { addressOverrides, type ConnectionLimits, ConnectionQuotas } from './connection-quotas.ts'
+import { RequestBudget } from './request-budget.ts'
 import { Server } from './server.ts'
 import { TlsCredentials } from './tls-credentials.ts'
 
-/** A client that takes nothing for so long is closed once memory is short. */
+/** A client that takes nothing, or sends nothing, for so long is closed once memory is short. */
 const STALLED_MS_MAX = 10_000
+/** Nor does a client get longer for a large frame then: by that time it has given up (request.timeout.ms). */
+const UNFINISHED_MS_MAX = 30_000
 
 export interface ListenersOptions {
   readonly listeners: readonly ListenerSettings[]
@@ -22,6 +25,8 @@ export interface ListenersOptions {
   readonly clock: Clock
   readonly tlsPollMs: number
   readonly unsentBytesMax: number
+  /** What holds where queued.max.request.bytes says that there is no bound. */
+  readonly requestBytesMax: number
 }
 
 interface AddressOverrides {
@@ -34,7 +39,7 @@ export class Listeners {
   private readonly options: ListenersOptions
   private readonly servers: Server[] = []
   private readonly quotas: ConnectionQuotas
-  private readonly requests: ByteBound
+  private readonly requests: RequestBudget
   private readonly unsent: ByteBound
   private overrides: AddressOverrides = { text: '', counts: new Map() }
 
@@ -51,8 +56,8 @@ export class Listeners {
       perSecondMax: config.number('max.connection.creation.rate'),
     })
     this.quotas = new ConnectionQuotas(limits, () => clock.nowMs())
-    this.requests = new ByteBound(
-      () => requestBytesMax(config),
+    this.requests = new RequestBudget(
+      () => this.requestBytesMax(),
       (isOver) => {
         for (const server of this.servers) server.holdRequests(isOver)
       },
@@ -63,6 +68,12 @@ export class Listeners {
         if (!isOver) for (const server of this.servers) server.pumpAll()
       },
     )
+  }
+
+  /** Kafka writes -1 for no bound; a client could then have memory for the asking. */
+  private requestBytesMax(): number {
+    const bytes = this.options.config.number('queued.max.request.bytes')
+    return bytes <= 0 ? this.options.requestBytesMax : bytes
   }
 
   private addressOverrides(): { overrides: AddressOverrides; why: string | null } {
@@ -144,17 +155,42 @@ export class Listeners {
       server.closeIdle(idleMsMax)
       if (this.unsent.isOver) server.closeStalled(STALLED_MS_MAX)
     }
+    const connections = this.servers.flatMap((server) => [...server.connections])
+    if (this.requests.isGrownOver) {
+      const slow = connections.filter((each) => each.isSlow(STALLED_MS_MAX, UNFINISHED_MS_MAX))
+      for (const each of slow) this.closeForOthers(each)
+    }
+    if (this.requests.isOver) {
+      const halves = connections.filter((each) => each.hasUnfinished(STALLED_MS_MAX))
+      for (const each of halves) this.closeForOthers(each)
+      this.closeStuck(connections)
+    }
+  }
+
+  /** Closes those whose requests wait for their own clients, the largest first, until there is room. */
+  private closeStuck(connections: readonly Connection[]): void {
+    const stuck = connections
+      .map((connection) => ({ connection, bytes: connection.stuckBytes(STALLED_MS_MAX) }))
+      .filter(({ bytes }) => bytes > 0)
+      .sort((one, other) => other.bytes - one.bytes)
+    for (const { connection } of stuck) {
+      if (!this.requests.isOver) return
+      this.closeForOthers(connection)
+    }
+  }
+
+  private closeForOthers(connection: Connection): void {
+    const { remoteAddress: peer, listener } = connection
+    this.options.logger.warn(
+      'a client does not end what it has begun while memory is short: it is closed',
+      { peer, listener },
+    )
+    connection.close()
   }
 
   close(): void {
     for (const server of this.servers) server.close()
   }
-}
-
-/** Kafka writes -1 for no bound. */
-function requestBytesMax(config: BrokerConfig): number {
-  const bytes = config.number('queued.max.request.bytes')
-  return bytes <= 0 ? Number.POSITIVE_INFINITY : bytes
 }
 
 /** What clients of each listener are told: as set, or where it listens. */

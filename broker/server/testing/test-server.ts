@@ -9,6 +9,7 @@ import { encodeRequestFrame } from '../../protocol/request-header.ts'
 import type { Request } from '../../request.ts'
 import { ByteBound } from '../byte-bound.ts'
 import { type ConnectionLimits, ConnectionQuotas } from '../connection-quotas.ts'
+import { RequestBudget } from '../request-budget.ts'
 import { Server, type ServerOptions } from '../server.ts'
 
 const WAIT_MS_MAX = 10_000
@@ -111,7 +112,7 @@ export class TestServer {
       frameBytesMax: 1024 * 1024,
       quotas: new ConnectionQuotas(limits({}), () => systemClock.nowMs()),
       tls: null,
-      requestBytes: new ByteBound(
+      requestBytes: new RequestBudget(
         () => Number.POSITIVE_INFINITY,
         () => {},
       ),
