@@ -10,11 +10,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.NewPartitionReassignment;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
@@ -114,6 +116,10 @@ class JavaSession {
         if (settings.has("instanceId")) {
             properties.put("group.instance.id", settings.get("instanceId").asText());
         }
+        if (settings.path("isCooperative").asBoolean()) {
+            String assignor = "org.apache.kafka.clients.consumer.CooperativeStickyAssignor";
+            properties.put("partition.assignment.strategy", assignor);
+        }
         return new KafkaConsumer<>(properties);
     }
 
@@ -207,8 +213,13 @@ class JavaSession {
         steps.put("delete records", () ->
             admin.deleteRecords(Map.of(first, RecordsToDelete.beforeOffset(0))).all().get());
         steps.put("elect leaders", () ->
-            admin.electLeaders(ElectionType.PREFERRED, java.util.Set.of(first)).partitions().get());
+            admin.electLeaders(ElectionType.PREFERRED, Set.of(first)).partitions().get());
         steps.put("describe producers", () -> admin.describeProducers(List.of(first)).all().get());
+        steps.put("reassign a partition", () -> {
+            int target = admin.describeCluster().nodes().get().iterator().next().id();
+            var wanted = Optional.of(new NewPartitionReassignment(List.of(target)));
+            return admin.alterPartitionReassignments(Map.of(first, wanted)).all().get();
+        });
         steps.put("list reassignments", () -> admin.listPartitionReassignments().reassignments().get());
         steps.put("describe log dirs", () -> {
             var ids = admin.describeCluster().nodes().get().stream().map(each -> each.id()).toList();
@@ -221,8 +232,11 @@ class JavaSession {
         Map<String, Callable<?>> steps = new LinkedHashMap<>();
         String group = settings.get("groupId").asText();
         TopicPartition partition = new TopicPartition(topic, 1);
+        // Without offsets and members a group is gone by itself: one offset is deleted, one stays.
+        TopicPartition other = new TopicPartition(topic, 2);
+        var offsets = Map.of(partition, new OffsetAndMetadata(0), other, new OffsetAndMetadata(0));
         steps.put("alter group offsets", () ->
-            admin.alterConsumerGroupOffsets(group, Map.of(partition, new OffsetAndMetadata(0))).all().get());
+            admin.alterConsumerGroupOffsets(group, offsets).all().get());
         steps.put("list group offsets", () -> {
             var found = admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata().get();
             check(found.containsKey(partition), "the offset is not there");
@@ -234,6 +248,8 @@ class JavaSession {
             return null;
         });
         steps.put("describe group", () -> admin.describeConsumerGroups(List.of(group)).all().get());
+        steps.put("delete group offsets", () ->
+            admin.deleteConsumerGroupOffsets(group, Set.of(partition)).all().get());
         steps.put("delete group", () -> admin.deleteConsumerGroups(List.of(group)).all().get());
         steps.put("delete topic", () -> admin.deleteTopics(List.of(topic)).all().get());
         steps.put("see it gone", () -> {

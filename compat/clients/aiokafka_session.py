@@ -157,6 +157,7 @@ def admin_steps(admin):
         await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=0)})
 
     async def groups():
+        await make_group(topic, group)
         found = await admin.list_consumer_groups()
         check(group in [name for name, _ in found], f"the group is missing: {found}")
 
@@ -184,7 +185,6 @@ def admin_steps(admin):
         ("create partitions", more_partitions),
         ("see new partitions", grown),
         ("delete records", records),
-        ("make a group", lambda: make_group(topic, group)),
         ("list groups", groups),
         ("describe group", group_described),
         ("list group offsets", group_offsets),

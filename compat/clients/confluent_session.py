@@ -4,7 +4,7 @@ import time
 
 import confluent_kafka
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicCollection
-from confluent_kafka import TopicPartition
+from confluent_kafka import ElectionType, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin import NewPartitions, NewTopic, OffsetSpec, ResourceType
 
@@ -65,6 +65,8 @@ def consume():
     more = {"group_id": settings["groupId"], "auto_offset_reset": "earliest"}
     if "instanceId" in settings:
         more["group_instance_id"] = settings["instanceId"]
+    if settings.get("isCooperative"):
+        more["partition_assignment_strategy"] = "cooperative-sticky"
     consumer = Consumer(configuration(**more))
 
     def assigned(_, partitions):
@@ -141,6 +143,12 @@ def admin_steps(admin):
     def records():
         result_of(admin.delete_records([TopicPartition(topic, 0, 0)]))
 
+    def elected():
+        found = admin.elect_leaders(ElectionType.PREFERRED, [TopicPartition(topic, 0)])
+        for error in found.result(timeout=30).values():
+            # It needs none, as its owner is its only replica.
+            check(error is None or error.name() == "ELECTION_NOT_NEEDED", str(error))
+
     def group_offsets_set():
         request = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 1, 0)])
         # What fails for one partition raises nothing.
@@ -175,6 +183,7 @@ def admin_steps(admin):
         ("see new partitions", grown),
         ("list offsets", offsets),
         ("delete records", records),
+        ("elect leaders", elected),
         ("alter group offsets", group_offsets_set),
         ("list group offsets", group_offsets),
         ("list groups", groups),

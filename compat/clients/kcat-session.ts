@@ -62,8 +62,12 @@ function tellRecords(child: ChildProcess, onRecord: () => void = () => {}): void
   })
 }
 
-/** `% Group g rebalanced (memberid …): assigned: topic [0], topic [1]` */
-const REBALANCED = /^% Group .* rebalanced .*: (assigned|revoked): (.*)$/
+/**
+ * `% Group g rebalanced (memberid …): assigned: topic [0], topic [1]`, or
+ * `% Group g rebalanced: incremental assignment of 2 partition(s) (memberid …): topic [0], topic [1]`
+ * (or `incremental revoke`).
+ */
+const REBALANCED = /^% Group .* rebalanced.*\b(assign|revo)[a-z]*\b.*?: (.*)$/
 
 async function consume(): Promise<void> {
   const { child, code } = start([
@@ -72,6 +76,7 @@ async function consume(): Promise<void> {
     ...(settings.instanceId === undefined
       ? []
       : ['-X', `group.instance.id=${settings.instanceId}`]),
+    ...(settings.isCooperative ? ['-X', 'partition.assignment.strategy=cooperative-sticky'] : []),
     topic,
   ])
   tellRecords(child)
@@ -95,7 +100,7 @@ async function consume(): Promise<void> {
 
 async function seek(): Promise<void> {
   const from = ['-o', `s@${settings.timeMs}`]
-  const { child, code } = start(['-C', '-t', topic, ...from, '-e', '-u', '-f', RECORD_FORMAT])
+  const { child, code } = start(['-C', '-E', '-t', topic, ...from, '-e', '-u', '-f', RECORD_FORMAT])
   tellRecords(child)
   report({ event: 'ready' })
   checkEnd(await code)
@@ -124,6 +129,14 @@ async function administer(): Promise<void> {
       async () => {
         await said(['-L', '-t', topic, '-X', 'allow.auto.create.topics=true'])
         check(/with [1-9]\d* partitions/.test(await said(['-L', '-t', topic])), 'no partitions')
+      },
+    ],
+    ['list topics', async () => check((await said(['-L'])).includes(`"${topic}"`), 'missing')],
+    [
+      'describe topic',
+      async () => {
+        const words = await said(['-L', '-t', topic])
+        check(/partition 0, leader [1-9]/.test(words), `no leader: ${words}`)
       },
     ],
     [

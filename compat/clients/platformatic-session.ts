@@ -28,6 +28,9 @@ const base = {
   clientId: 'compat',
   bootstrapBrokers: settings.bootstrap.split(','),
   ...(settings.caFile === undefined ? {} : { tls: { ca: readFileSync(settings.caFile) } }),
+  ...(settings.isPatient
+    ? { retries: true, retryDelay: 50, connectTimeout: 1_000, metadataMaxAge: 250 }
+    : {}),
 }
 
 async function produce(): Promise<void> {
@@ -54,6 +57,7 @@ function newConsumer(): Consumer<string, string, string, string> {
     groupId: settings.groupId ?? '',
     deserializers: stringDeserializers,
     ...(settings.instanceId === undefined ? {} : { groupInstanceId: settings.instanceId }),
+    ...(settings.isCooperative ? { protocols: [{ name: 'cooperative-sticky', version: 1 }] } : {}),
   })
 }
 
@@ -61,9 +65,12 @@ async function consume(): Promise<void> {
   const consumer = newConsumer()
   let assigned: readonly number[] = []
   consumer.on('consumer:group:join', ({ assignments }) => {
-    report({ event: 'revoked', partitions: assigned })
+    const before = assigned
     assigned = (assignments ?? []).flatMap((each) => (each.topic === topic ? each.partitions : []))
-    report({ event: 'assigned', partitions: assigned })
+    // A cooperative member goes on with what it keeps; any other begins anew with all.
+    const kept = settings.isCooperative ? before.filter((each) => assigned.includes(each)) : []
+    report({ event: 'revoked', partitions: before.filter((each) => !kept.includes(each)) })
+    report({ event: 'assigned', partitions: assigned.filter((each) => !kept.includes(each)) })
   })
   // What its documentation shows: where the group stopped, and from the beginning the first time.
   const stream = await consumer.consume({
@@ -108,7 +115,13 @@ function groupSteps(admin: Admin): Step[] {
       () =>
         admin.alterConsumerGroupOffsets({
           groupId,
-          topics: [{ name: topic, partitionOffsets: [{ partition: 1, offset: 0n }] }],
+          topics: [
+            {
+              name: topic,
+              // Without offsets and members a group is gone by itself: one is deleted, one stays.
+              partitionOffsets: [1, 2].map((partition) => ({ partition, offset: 0n })),
+            },
+          ],
         }),
     ],
     [
@@ -127,15 +140,6 @@ function groupSteps(admin: Admin): Step[] {
         admin.deleteConsumerGroupOffsets({
           groupId,
           topics: [{ name: topic, partitionIndexes: [1] }],
-        }),
-    ],
-    // Without offsets and members a group is gone by itself, as in Kafka; with one it is there.
-    [
-      'make the group again',
-      () =>
-        admin.alterConsumerGroupOffsets({
-          groupId,
-          topics: [{ name: topic, partitionOffsets: [{ partition: 0, offset: 0n }] }],
         }),
     ],
     ['delete group', () => admin.deleteGroups({ groups: [groupId] })],

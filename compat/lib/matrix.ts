@@ -1,26 +1,14 @@
 import type { Scenario } from '../scenarios/scenario.ts'
 import { Cell } from './cell.ts'
-import type { Client } from './clients.ts'
-import { type ScenarioCluster, startCluster } from './scenario-cluster.ts'
-
-export type Outcome =
-  | { readonly result: 'passed'; readonly remark?: string }
-  /** Passed with the client used in another way than its own. */
-  | { readonly result: 'adjusted'; readonly why: string }
-  /** The client does not offer it. */
-  | { readonly result: 'cannot'; readonly why: string }
-  /** Fails for a reason that is known. */
-  | { readonly result: 'fails'; readonly why: string }
-  | { readonly result: 'failed'; readonly why: string }
+import type { Client } from './client.ts'
+import type { Outcome } from './outcome.ts'
+import { ScenarioCluster } from './scenario-cluster.ts'
 
 export interface CellResult {
   readonly scenario: string
   readonly client: string
   readonly outcome: Outcome
 }
-
-/** What the table says of a cell that failed, and passed when it was tried again. */
-export const SECOND_TRY = 'passed at the second try'
 
 interface MatrixOptions {
   readonly scenarios: readonly Scenario[]
@@ -45,18 +33,30 @@ async function runCell(
   if (why !== undefined) return { result: 'cannot', why }
   const name = client.name.replaceAll(/[^a-z]+/gi, '-').replace(/^-/, '')
   const topic = `${scenario.name}-${name}${topicSuffix}`
-  const { cluster, common } = place
-  const cell = new Cell({ cluster, client, topic, scenario: scenario.name, common })
+  const isSecure = scenario.tls === 'all'
+  const cell = new Cell({ place, client, topic, scenario: scenario.name, isSecure })
   try {
     const remark = await scenario.run(cell)
     const adjusted = client.adjusted[scenario.name]
     if (adjusted !== undefined) return { result: 'adjusted', why: adjusted.why }
-    return remark === undefined ? { result: 'passed' } : { result: 'passed', remark }
+    const note = scenario.noteOf?.(client)
+    return {
+      result: 'passed',
+      ...(remark === undefined ? {} : { remark }),
+      ...(note === undefined ? {} : { note }),
+    }
   } catch (error) {
+    // Whatever still writes would blur what is read now.
+    await cell.close()
+    const faults = await cell.faultsOfAcknowledged().catch((fault: Error) => [fault.message])
+    const words = (error as Error).message
+    if (faults.length > 0) {
+      return { result: 'failed', why: [words, ...faults].join('; '), isFinal: true }
+    }
     const known = client.known[scenario.name]
-    if (known === undefined) return { result: 'failed', why: (error as Error).message }
-    say(`${scenario.name} · ${client.name}: ${(error as Error).message}`)
-    return { result: 'fails', why: known }
+    if (known === undefined || !known.pattern.test(words)) return { result: 'failed', why: words }
+    say(`${scenario.name} · ${client.name}: ${words}`)
+    return { result: 'fails', why: known.why }
   } finally {
     await cell.close()
   }
@@ -72,15 +72,16 @@ async function tryCell(
   options: { readonly place: ScenarioCluster; readonly say: (words: string) => void },
 ): Promise<Outcome> {
   const first = await runCell(scenario, client, { ...options, topicSuffix: '' })
-  if (first.result !== 'failed') return first
+  if (first.result !== 'failed' || first.isFinal) return first
   options.say(`${scenario.name} · ${client.name}: failed, and is tried again: ${first.why}`)
   const second = await runCell(scenario, client, { ...options, topicSuffix: '-again' })
-  return second.result === 'passed' ? { result: 'passed', remark: SECOND_TRY } : second
+  if (second.result !== 'passed' && second.result !== 'adjusted') return second
+  return { ...second, atSecondTry: true }
 }
 
 async function runScenario(scenario: Scenario, options: MatrixOptions): Promise<CellResult[]> {
   const { clients, parallel, say } = options
-  const place = await startCluster(scenario).catch((error: Error) => {
+  const place = await ScenarioCluster.start(scenario).catch((error: Error) => {
     say(`${scenario.name}: ${error.message}`)
     return null
   })

@@ -1,6 +1,8 @@
 import type { Scenario } from '../scenarios/scenario.ts'
-import type { Client } from './clients.ts'
-import type { CellResult, Outcome } from './matrix.ts'
+import { ADMIN_CALLS } from './admin-calls.ts'
+import type { Client } from './client.ts'
+import type { CellResult } from './matrix.ts'
+import type { Outcome } from './outcome.ts'
 
 export interface ToolResult {
   /** As Kafka names its script. */
@@ -43,13 +45,21 @@ class Notes {
 
 const WORDS = { adjusted: 'passed if', cannot: 'cannot', fails: '**fails**' } as const
 
+/** Luck of one run: two reports that differ in these words only say the same. */
+const SECOND_TRY = ', at the second try'
+
 function wordOf(outcome: Outcome, notes: Notes, who: string): string {
-  if (outcome.result === 'passed') return outcome.remark ?? 'passed'
-  if (outcome.result !== 'failed') {
-    return `${WORDS[outcome.result]} ${notes.mark(`${who}: ${outcome.why}.`)}`
+  if (outcome.result === 'failed') {
+    // What a failure says differs from run to run; that it failed is the fact.
+    return '**failed**'
   }
-  // What a failure says differs from run to run; that it failed is the fact.
-  return '**failed**'
+  if (outcome.result === 'passed') {
+    const { remark = 'passed', note, atSecondTry } = outcome
+    const mark = note === undefined ? '' : ` ${notes.mark(`${who}: ${note}.`)}`
+    return `${remark}${mark}${atSecondTry ? SECOND_TRY : ''}`
+  }
+  const tries = outcome.result === 'adjusted' && outcome.atSecondTry ? SECOND_TRY : ''
+  return `${WORDS[outcome.result]} ${notes.mark(`${who}: ${outcome.why}.`)}${tries}`
 }
 
 function matrix(findings: Findings, notes: Notes): string {
@@ -68,16 +78,28 @@ const INTRODUCTION = `# Compatibility
 
 Written by \`make compat\`, which runs real clients against real broker processes; do not edit it by
 hand. Each client is used as an application would use it, with its own defaults but for what is
-named below.
+named below. In CI a run whose table differs from this one fails.
 
 *Passed* means: no delivery failed, no exception reached the application, every process ended with
 0, every acknowledged record is in its partition exactly once, and a group has read every record.
-A cell that fails is tried once more, and says so if it passes then. In the rows with moves a
-partition moves every 1.5 seconds.
-Lines in a client's log do not count, nor do calls of librdkafka's error callback. *Cannot* means
-that the client does not offer it, whatever the broker does; *fails* that it does not work, for the
-reason in the note.
+Lines in a client's log do not count, nor do calls of librdkafka's error callback. An admin call is
+tried again for up to 15 seconds, because brokers hear of each other's changes a little later.
+
+A cell that fails is tried once more, and says so if it passes then; not if a record that was
+acknowledged was lost or doubled. *Cannot* means that the client does not offer it, whatever the
+broker does; *passed if*, that it must be used as the note says; *fails*, that it does not work for
+the reason in the note, while all that was acknowledged is there once.
+
+*The mix* is what runs at once while the cluster is disturbed: an idempotent producer that writes
+all the time and a second one, over TLS, for each round of the disturbance, each with another codec
+of the client; a group of two, one of them a static member where the client has such, which a third
+member joins and leaves; a consumer that seeks by time in every other round, and in the others all
+admin calls of the client. Moves: a partition of each topic in use every 1.5 seconds, in four
+rounds. Kills: twice, each time the owner of partitions of all topics in use.
 `
+
+/** Said once here, as the cells only count. */
+const ADMIN = `The admin calls are: ${ADMIN_CALLS.join(', ')}.\n`
 
 /** The text of docs/compatibility.md: facts only, so that two runs alike give the same text. */
 export function renderReport(findings: Findings): string {
@@ -99,10 +121,16 @@ ${table(['client', 'version', 'settings that are not its defaults'], versions)}
 
 ${main}
 
+${ADMIN}
 ## Kafka's own tools
 
 ${table(['tool', 'what was done with it', ''], tools)}
 ${remarks}`
+}
+
+/** Whether two reports say the same but for how many tries it took. */
+export function saysTheSame(before: string, after: string): boolean {
+  return before.replaceAll(SECOND_TRY, '') === after.replaceAll(SECOND_TRY, '')
 }
 
 /** The lines that only one of two texts has, marked as \`diff\` does. */

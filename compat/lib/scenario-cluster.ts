@@ -1,4 +1,5 @@
 import { TestAuthority } from '../../broker/server/testing/certificates.ts'
+import type { BrokerPorts } from '../../e2e/lib/broker-process.ts'
 import { Cluster } from '../../e2e/lib/cluster.ts'
 import { freePort } from '../../e2e/lib/ports.ts'
 import type { Scenario } from '../scenarios/scenario.ts'
@@ -7,49 +8,66 @@ import type { SessionSettings } from './session-protocol.ts'
 /** Groups wait for more members before their first round; nobody wants to wait that long here. */
 const BASE_CONFIG = { 'group.initial.rebalance.delay.ms': '300' }
 
-/** The cluster of a scenario, and what every session needs to reach it. Whoever has it closes it. */
-export interface ScenarioCluster {
+/**
+ * The cluster of a scenario. With TLS its brokers have two listeners: a plain one, which the runner
+ * uses itself, and one with TLS. Whoever has it closes it.
+ */
+export class ScenarioCluster {
   readonly cluster: Cluster
-  readonly common: Partial<SessionSettings>
-  close(): Promise<void>
-}
+  private readonly authority: TestAuthority | null
+  private readonly certificate: { certificateFile: string; keyFile: string } | null
+  /** By the port of the plain listener: a broker that comes back has both of its addresses again. */
+  private readonly secureAddresses = new Map<number, string>()
 
-export async function startCluster(scenario: Scenario): Promise<ScenarioCluster> {
-  const config = JSON.stringify({ ...BASE_CONFIG, ...scenario.config })
-  const env = { STREAMCLUSTER_CONFIG: config }
-  if (scenario.tls) return startWithTls(scenario.brokers, env)
-  const cluster = await Cluster.start(scenario.brokers, { env })
-  return { cluster, common: {}, close: () => cluster.close() }
-}
-
-/** Brokers with two listeners: a plain one, which the runner uses itself, and one for the clients. */
-async function startWithTls(
-  brokers: number,
-  env: Readonly<Record<string, string>>,
-): Promise<ScenarioCluster> {
-  const authority = new TestAuthority()
-  const { certificateFile, keyFile } = authority.issue('/CN=broker')
-  const cluster = new Cluster({ env })
-  const close = async (): Promise<void> => {
-    await cluster.close()
-    authority.close()
+  private constructor(scenario: Scenario) {
+    const config = JSON.stringify({ ...BASE_CONFIG, ...scenario.config })
+    this.cluster = new Cluster({ env: { STREAMCLUSTER_CONFIG: config } })
+    this.authority = scenario.tls === undefined ? null : new TestAuthority()
+    this.certificate = this.authority?.issue('/CN=broker') ?? null
   }
-  const addresses: string[] = []
-  try {
-    for (let index = 0; index < brokers; index++) {
-      const ports = { kafka: await freePort(), admin: await freePort() }
-      const address = `127.0.0.1:${await freePort()}`
-      await cluster.startBroker(ports, {
-        STREAMCLUSTER_LISTEN: '',
-        STREAMCLUSTER_LISTENERS: `plain=127.0.0.1:${ports.kafka},secure=${address}`,
-        STREAMCLUSTER_TLS_CERTIFICATE: `secure=${certificateFile}`,
-        STREAMCLUSTER_TLS_KEY: `secure=${keyFile}`,
-      })
-      addresses.push(address)
+
+  static async start(scenario: Scenario): Promise<ScenarioCluster> {
+    const place = new ScenarioCluster(scenario)
+    try {
+      // The first creates the cluster, the others join.
+      await place.startBroker()
+      await Promise.all(Array.from({ length: scenario.brokers - 1 }, () => place.startBroker()))
+      return place
+    } catch (error) {
+      await place.close()
+      throw error
     }
-  } catch (error) {
-    await close()
-    throw error
   }
-  return { cluster, common: { bootstrap: addresses.join(), caFile: authority.caFile }, close }
+
+  /** What a session needs to come over TLS. */
+  secure(): Partial<SessionSettings> {
+    if (this.authority === null) throw new Error('the scenario has no TLS')
+    const bootstrap = [...this.secureAddresses.values()].join()
+    return { bootstrap, caFile: this.authority.caFile }
+  }
+
+  /** Starts a broker, on the ports of one that is gone or on fresh ones. */
+  async startBroker(wanted?: BrokerPorts): Promise<void> {
+    const ports = wanted ?? { kafka: await freePort(), admin: await freePort() }
+    await this.cluster.startBroker(ports, await this.listenersOf(ports))
+  }
+
+  private async listenersOf(ports: BrokerPorts): Promise<Readonly<Record<string, string>>> {
+    if (this.certificate === null) return {}
+    const { certificateFile, keyFile } = this.certificate
+    const known = this.secureAddresses.get(ports.kafka)
+    const address = known ?? `127.0.0.1:${await freePort()}`
+    this.secureAddresses.set(ports.kafka, address)
+    return {
+      STREAMCLUSTER_LISTEN: '',
+      STREAMCLUSTER_LISTENERS: `plain=127.0.0.1:${ports.kafka},secure=${address}`,
+      STREAMCLUSTER_TLS_CERTIFICATE: `secure=${certificateFile}`,
+      STREAMCLUSTER_TLS_KEY: `secure=${keyFile}`,
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.cluster.close()
+    this.authority?.close()
+  }
 }

@@ -33,7 +33,10 @@ export class Session {
   /** What it was assigned last, and how often it was assigned anything. */
   readonly assigned = new Set<number>()
   assignedCount = 0
+  /** How often all that it was assigned was taken away from it. */
+  emptiedCount = 0
   version = ''
+  readonly settings: SessionSettings
   private readonly child: ChildProcess
   private readonly name: string
   private readonly closed: Promise<number | null>
@@ -41,10 +44,13 @@ export class Session {
   private isReady = false
   private isDone = false
   private hasEnded = false
+  /** It did all it was asked for; known once {@link end} has resolved. */
+  hasEndedWell = false
   private mayEnd = false
 
   /** `logFolder` gets what the client writes on standard error. */
   constructor(command: Command, settings: SessionSettings, logFolder: string) {
+    this.settings = settings
     this.name = `${settings.topic ?? settings.role}-${settings.role}-${sessionCount++}`
     const args = [...command.args, JSON.stringify(settings)]
     this.child = spawnGuarded(command.program, args, { env: { ...process.env, ...command.env } })
@@ -93,6 +99,7 @@ export class Session {
         break
       case 'revoked':
         for (const each of report.partitions) this.assigned.delete(each)
+        if (report.partitions.length > 0 && this.assigned.size === 0) this.emptiedCount++
         break
       case 'record':
         this.records.push(report)
@@ -152,6 +159,7 @@ export class Session {
     if (code !== 0 || !this.isDone) {
       throw new Error(`${this.name} ended with ${code}: ${this.lastWords.trim()}`)
     }
+    this.hasEndedWell = true
   }
 
   /** Ends it wherever it is. */

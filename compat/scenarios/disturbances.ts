@@ -1,15 +1,19 @@
-import { apis } from '../../broker/protocol/api-keys.ts'
-import { offsetsPartitionOf } from '../../broker/coordinator/group-coordinator.ts'
-import { pause, until } from '../../e2e/lib/wait.ts'
-import { ask, metadataOf } from '../../e2e/lib/wire-client.ts'
+import { pause } from '../../e2e/lib/wait.ts'
 import { type Cell, PARTITIONS } from '../lib/cell.ts'
-import { flows, traffic } from './groups.ts'
+import {
+  coordinatingPartition,
+  moveOn,
+  moveTo,
+  OFFSETS_TOPIC,
+  ownerOf,
+  untilOwned,
+} from '../lib/moves.ts'
 import type { Scenario } from './scenario.ts'
+import { Traffic } from './traffic.ts'
 
-const OFFSETS_TOPIC = '__consumer_offsets'
-const PARTITION_MOVES = 12
-const COORDINATOR_MOVES = 8
-const MOVE_EVERY_MS = 1_500
+const MOVE_ROUNDS = 4
+const MOVES_PER_ROUND = 3
+export const MOVE_EVERY_MS = 1_500
 const KILLS = 2
 /**
  * Longer than clients take between two heartbeats, so that all know their coordinator in the end:
@@ -18,98 +22,87 @@ const KILLS = 2
  */
 const SETTLE_MS = 6_000
 
-/** Gives a partition to the next node (AlterPartitionReassignments); waits until it is there. */
-async function move(cell: Cell, topic: string, partition: number): Promise<void> {
-  const nodeIds = cell.cluster.running.map(({ nodeId }) => nodeId).sort((a, b) => a - b)
-  const from = await cell.leaderOf(partition, topic)
-  const to = nodeIds[(nodeIds.indexOf(from) + 1) % nodeIds.length] ?? -1
-  await until(`partition ${partition} of ${topic} goes to ${to}`, async () => {
-    // Refused while its last move is not finished; the balancer moves partitions as well.
-    await ask(cell.port, apis.alterPartitionReassignments, 0, {
-      timeoutMs: 10_000,
-      topics: [{ name: topic, partitions: [{ partitionIndex: partition, replicas: [to] }] }],
+/** Partition after partition moves, of every topic that clients use. */
+async function runMoves(cell: Cell): Promise<undefined> {
+  const traffic = await Traffic.start(cell)
+  let moves = 0
+  for (let round = 0; round < MOVE_ROUNDS; round++) {
+    await traffic.round(async (topics) => {
+      for (let count = 0; count < MOVES_PER_ROUND; count++) {
+        const partition = moves++ % PARTITIONS
+        // What is sought has two partitions.
+        await Promise.all(
+          topics.map((topic, at) => moveOn(cell.cluster, topic, at === 0 ? partition : moves % 2)),
+        )
+        await pause(MOVE_EVERY_MS)
+      }
     })
-    return (await cell.leaderOf(partition, topic)) !== from
-  })
-}
-
-/** Every partition of the topic moves, several times. */
-function runMoves(cell: Cell): Promise<undefined> {
-  return traffic(cell, async (flow) => {
-    await flows(flow)
-    for (let round = 0; round < PARTITION_MOVES; round++) {
-      await move(cell, cell.topic, round % PARTITIONS)
-      await pause(MOVE_EVERY_MS)
-      flow.producer.checkFailures()
-    }
-    await flows(flow)
-  })
+  }
+  await traffic.finish()
 }
 
 /** The group's partition of the offsets topic moves, and with it the coordinator. */
-function runCoordinatorMoves(cell: Cell): Promise<undefined> {
-  return traffic(cell, async (flow) => {
-    await flows(flow)
-    const { topics } = await metadataOf(cell.port, OFFSETS_TOPIC)
-    const partition = offsetsPartitionOf(cell.topic, topics[0]?.partitions.length ?? 0)
-    for (let round = 0; round < COORDINATOR_MOVES; round++) {
-      await move(cell, OFFSETS_TOPIC, partition)
-      await pause(MOVE_EVERY_MS)
-      for (const each of flow.consumers) each.checkFailures()
-    }
-    await flows(flow)
-    await pause(SETTLE_MS)
-  })
+async function runCoordinatorMoves(cell: Cell): Promise<undefined> {
+  const traffic = await Traffic.start(cell)
+  const partition = await coordinatingPartition(cell.cluster, cell.topic)
+  for (let round = 0; round < MOVE_ROUNDS; round++) {
+    await traffic.round(async () => {
+      for (let count = 0; count < MOVES_PER_ROUND; count++) {
+        await moveOn(cell.cluster, OFFSETS_TOPIC, partition)
+        await pause(MOVE_EVERY_MS)
+      }
+    })
+  }
+  await pause(SETTLE_MS)
+  await traffic.finish()
 }
 
-async function kill(cell: Cell, atSameAddress: boolean): Promise<void> {
-  const owner = cell.cluster.node(await cell.leaderOf(0))
+/** Kills the owner of partition 0 of all topics, and starts another broker. */
+async function kill(cell: Cell, topics: readonly string[], atSameAddress: boolean): Promise<void> {
+  const { cluster } = cell
+  const owner = cluster.node(await ownerOf(cluster, cell.topic, 0))
+  for (const topic of topics) await moveTo(cluster, topic, 0, owner.nodeId)
   await owner.kill()
-  await cell.cluster.startBroker(atSameAddress ? owner.ports : undefined)
-  await until('the dead one owns nothing', async () => {
-    for (let partition = 0; partition < PARTITIONS; partition++) {
-      const leader = await cell.leaderOf(partition)
-      if (leader === owner.nodeId || leader < 0) return false
-    }
-    return true
-  })
+  await cell.place.startBroker(atSameAddress ? owner.ports : undefined)
+  for (const topic of topics) await untilOwned(cluster, topic)
 }
 
-/** The owner of a partition is killed, and another broker is started. */
-function runKills(cell: Cell, atSameAddress: boolean): Promise<undefined> {
-  return traffic(cell, async (flow) => {
-    await flows(flow)
-    for (let round = 0; round < KILLS; round++) {
-      await kill(cell, atSameAddress)
-      await flows(flow)
-    }
-  })
+/** `firstCodec`: two kills see two codecs; the rows have different ones. */
+async function runKills(cell: Cell, atSameAddress: boolean): Promise<undefined> {
+  const traffic = await Traffic.start(cell)
+  for (let round = 0; round < KILLS; round++) {
+    await traffic.round((topics) => kill(cell, topics, atSameAddress), atSameAddress ? 3 : 1)
+  }
+  await traffic.finish()
 }
+
+/** With TLS: some of the clients come over it, others do not. */
+const COMMON = { brokers: 3, tls: 'some' } as const
 
 export const disturbanceScenarios: readonly Scenario[] = [
   {
+    ...COMMON,
     name: 'moves',
-    title: 'All of it while partitions move',
-    brokers: 3,
+    title: 'The mix, while partitions move',
     run: runMoves,
   },
   {
+    ...COMMON,
     name: 'coordinator-moves',
-    title: 'All of it while the group’s coordinator moves',
-    brokers: 3,
+    title: 'The mix, while the group’s coordinator moves',
     run: runCoordinatorMoves,
   },
   {
+    ...COMMON,
     name: 'kills',
-    title: 'All of it while owners are killed (`kill -9`)',
-    brokers: 3,
+    title: 'The mix, while owners are killed (`kill -9`)',
     isAlone: true,
     run: (cell) => runKills(cell, false),
   },
   {
+    ...COMMON,
     name: 'restarts',
-    title: 'All of it while owners are killed and started anew at the same address',
-    brokers: 3,
+    title: 'The mix, while owners are killed and started anew at the same address',
     isAlone: true,
     run: (cell) => runKills(cell, true),
   },

@@ -1,12 +1,13 @@
 import { type Cell, PARTITIONS, untilAllRead } from '../lib/cell.ts'
 import type { Session } from '../lib/session.ts'
+import type { SessionSettings } from '../lib/session-protocol.ts'
 import type { Scenario } from './scenario.ts'
 
-const JOIN_MS_MAX = 120_000
-const RECORDS_PER_SECOND = 100
+export const JOIN_MS_MAX = 120_000
+export const RECORDS_PER_SECOND = 100
 
 /** Waits until all partitions are assigned, each to one of `consumers`, and each has some. */
-async function untilShared(consumers: readonly Session[]): Promise<void> {
+export async function untilShared(consumers: readonly Session[]): Promise<void> {
   const [first] = consumers
   await first?.until(
     `${consumers.length} share the partitions`,
@@ -20,28 +21,8 @@ async function untilShared(consumers: readonly Session[]): Promise<void> {
   )
 }
 
-/**
- * A group of two reads what an idempotent producer writes all the time, while `disturb` does its
- * part; in the end everything is there once and everything was read.
- */
-export async function traffic(
-  cell: Cell,
-  disturb: (flow: { producer: Session; consumers: Session[] }) => Promise<void>,
-): Promise<undefined> {
-  await cell.createTopic()
-  const producer = await cell.producer({ idempotent: true })
-  producer.run(RECORDS_PER_SECOND)
-  const consumers = await Promise.all([cell.consumer(), cell.consumer()])
-  await untilShared(consumers)
-  await disturb({ producer, consumers })
-  await producer.finish()
-  await untilAllRead(producer, consumers)
-  for (const consumer of consumers) await consumer.finish()
-  await cell.checkAll(producer, consumers)
-}
-
 /** Waits until what is written from now on is read. */
-export async function flows(flow: { producer: Session; consumers: Session[] }): Promise<void> {
+async function flows(flow: { producer: Session; consumers: Session[] }): Promise<void> {
   const { producer, consumers } = flow
   const [first] = consumers
   const count = (): number => consumers.reduce((sum, { records }) => sum + records.length, 0)
@@ -59,28 +40,42 @@ export async function flows(flow: { producer: Session; consumers: Session[] }): 
 }
 
 /** One after the other joins, then one leaves, then a third comes back where the group stopped. */
-async function runRebalances(cell: Cell): Promise<undefined> {
+async function runRebalances(
+  cell: Cell,
+  settings: Partial<SessionSettings> = {},
+): Promise<undefined> {
   await cell.createTopic()
   const producer = await cell.producer({ idempotent: true })
   producer.run(RECORDS_PER_SECOND)
-  const one = await cell.consumer()
+  const one = await cell.consumer(settings)
   await untilShared([one])
-  const two = await cell.consumer()
+  const two = await cell.consumer(settings)
   await untilShared([one, two])
   await flows({ producer, consumers: [one, two] })
+  if (settings.isCooperative && one.emptiedCount > 0) {
+    throw new Error('who was there first lost all its partitions when another came')
+  }
   await one.finish()
   await untilShared([two])
+  if (settings.isCooperative && two.emptiedCount > 0) {
+    throw new Error('who stayed lost all its partitions when another went')
+  }
   await flows({ producer, consumers: [two] })
   await producer.finish()
-  await untilAllRead(producer, [one, two])
+  await untilAllRead([producer], [one, two])
   await two.finish()
-  await cell.checkAll(producer, [one, two])
-  const heir = await cell.consumer()
+  await cell.checkAll([producer], [one, two])
+  await comeBack(cell, settings)
+}
+
+/** Whoever comes after all have left in order reads what is new only. */
+async function comeBack(cell: Cell, settings: Partial<SessionSettings>): Promise<void> {
+  const heir = await cell.consumer(settings)
   await untilShared([heir])
   const last = await cell.producer({ name: 'last' })
   last.send(RECORDS_PER_SECOND)
   await last.finish()
-  await untilAllRead(last, [heir])
+  await untilAllRead([last], [heir])
   await heir.finish()
   const again = heir.records.filter(({ value }) => !value.startsWith('last-')).length
   if (again > 0) throw new Error(`${again} records were read again after all had left in order`)
@@ -100,14 +95,14 @@ async function runStatic(cell: Cell): Promise<undefined> {
   const producer = await cell.producer({ idempotent: true })
   producer.send(3 * RECORDS_PER_SECOND)
   await producer.finish()
-  await untilAllRead(producer, [one, again])
+  await untilAllRead([producer], [one, again])
   if ([...again.assigned].sort().join() !== share.join()) {
     throw new Error(`it had ${share.join()} and has ${[...again.assigned].join()}`)
   }
   if (one.assignedCount !== before) throw new Error('the other member was rebalanced')
   await one.finish()
   await again.finish()
-  await cell.checkAll(producer, [one, again])
+  await cell.checkAll([producer], [one, again])
 }
 
 export const groupScenarios: readonly Scenario[] = [
@@ -115,7 +110,13 @@ export const groupScenarios: readonly Scenario[] = [
     name: 'rebalances',
     title: 'Group whose members come and go',
     brokers: 2,
-    run: runRebalances,
+    run: (cell) => runRebalances(cell),
+  },
+  {
+    name: 'cooperative',
+    title: 'The same with the cooperative-sticky assignor: who stays keeps partitions throughout',
+    brokers: 2,
+    run: (cell) => runRebalances(cell, { isCooperative: true }),
   },
   {
     name: 'static-members',

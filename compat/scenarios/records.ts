@@ -19,16 +19,16 @@ async function writeAndRead(cell: Cell, settings: Partial<SessionSettings>): Pro
   await producer.finish()
   if (producer.acked.length !== RECORDS) throw new Error(`${producer.acked.length} acknowledged`)
   const consumer = await cell.consumer()
-  await untilAllRead(producer, [consumer])
+  await untilAllRead([producer], [consumer])
   await consumer.finish()
-  await cell.checkAll(producer, [consumer])
+  await cell.checkAll([producer], [consumer])
 }
 
 /** The codec of each batch of the topic (bits 0-2 of its attributes). */
 async function codecsOf(cell: Cell): Promise<Set<number>> {
   const codecs = new Set<number>()
   for (let partition = 0; partition < PARTITIONS; partition++) {
-    const leader = cell.cluster.node(await cell.leaderOf(partition))
+    const leader = await cell.leaderOf(partition)
     for (const batch of await fetchBatches(leader.ports.kafka, cell.topic, partition)) {
       codecs.add(batch.readInt16BE(21) & 7)
     }
@@ -63,12 +63,12 @@ async function runCodecs(cell: Cell): Promise<string> {
 const TIMES_MS = [0, 10_000, 20_000, 30_000]
 const AGE_MS = 600_000
 
-/** One record per time stamp in partition 0, and one in partition 1. */
-async function runSeek(cell: Cell): Promise<undefined> {
+/** One record per time stamp in partition 0, and one in partition 1. Returns the first time. */
+export async function prepareSeek(cell: Cell): Promise<number> {
   await cell.createTopic(2)
   const firstMs = Date.now() - AGE_MS
   const write = async (partition: number, timeMs: number): Promise<void> => {
-    const leader = cell.cluster.node(await cell.leaderOf(partition))
+    const leader = await cell.leaderOf(partition)
     const batch = batchOf(`at-${timeMs - firstMs}`, timeMs)
     const body = produceBody(cell.topic, new Map([[partition, batch]]))
     const { responses } = await ask(leader.ports.kafka, apis.produce, 12, body)
@@ -76,7 +76,11 @@ async function runSeek(cell: Cell): Promise<undefined> {
   }
   for (const timeMs of TIMES_MS) await write(0, firstMs + timeMs)
   await write(1, firstMs + 5_000)
-  // Between two records: partition 0 is read from the third on, partition 1 not at all.
+  return firstMs
+}
+
+/** Seeks between two records: partition 0 is read from the third on, partition 1 not at all. */
+export async function seekByTime(cell: Cell, firstMs: number): Promise<undefined> {
   const session = await cell.start({
     role: 'seek',
     groupId: cell.topic,
@@ -101,9 +105,9 @@ async function runExpiry(cell: Cell): Promise<undefined> {
     if (round === 0) await pause(3 * EXPIRATION_MS)
   }
   await producer.finish()
-  await untilAllRead(producer, [consumer])
+  await untilAllRead([producer], [consumer])
   await consumer.finish()
-  await cell.checkAll(producer, [consumer])
+  await cell.checkAll([producer], [consumer])
 }
 
 async function untilSent(producer: Session, count: number): Promise<void> {
@@ -143,8 +147,13 @@ export const recordScenarios: readonly Scenario[] = [
     name: 'tls',
     title: 'Produce and consume over TLS, the brokers’ certificates and names verified',
     brokers: 2,
-    tls: true,
+    tls: 'all',
     run: (cell) => writeAndRead(cell, { idempotent: true }),
   },
-  { name: 'seek', title: 'Seek by time', brokers: 2, run: runSeek },
+  {
+    name: 'seek',
+    title: 'Seek by time',
+    brokers: 2,
+    run: async (cell) => seekByTime(cell, await prepareSeek(cell)),
+  },
 ]

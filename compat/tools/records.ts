@@ -1,5 +1,8 @@
+import { servedApis } from '../../broker/handlers/index.ts'
+import { apis } from '../../broker/protocol/api-keys.ts'
 import type { ToolBench } from './tool-run.ts'
 import type { ToolTrial } from './tool-trial.ts'
+import { verifiablyConsume, verifiablyProduce } from './verifiable.ts'
 
 const PREFIX = 'org.apache.kafka.tools'
 const TOPIC = 'records-by-tool'
@@ -66,8 +69,23 @@ async function cluster(bench: ToolBench): Promise<void> {
   }
 }
 
+/** Of each broker, every API that it serves must be usable up to its newest version. */
 async function apiVersions(bench: ToolBench): Promise<void> {
-  await bench.says(`${PREFIX}.BrokerApiVersionsCommand`, [], /Produce\(0\): .*usable/)
+  const words = await bench.run(`${PREFIX}.BrokerApiVersionsCommand`, [
+    ...['--bootstrap-server', bench.bootstrap],
+  ])
+  const brokers = words.split(/^(?=\S.*-> \($)/m).filter((block) => block.includes('-> ('))
+  if (brokers.length !== bench.cluster.running.length) throw new Error(`it says ${words}`)
+  const served = servedApis(Object.values(apis))
+  for (const block of brokers) {
+    for (const { name, key, advertised } of served) {
+      const [first, last] = advertised
+      const line = `${name}(${key}): ${first} to ${last} [usable: ${last}]`
+      if (!block.includes(line)) throw new Error(`'${line}' is missing in ${block}`)
+    }
+    const count = block.match(/\[usable: \d+\]/g)?.length
+    if (count !== served.length) throw new Error(`${count} are usable, ${served.length} are served`)
+  }
 }
 
 async function producerPerformance(bench: ToolBench): Promise<void> {
@@ -91,36 +109,7 @@ async function consumerPerformance(bench: ToolBench): Promise<void> {
 
 async function verifiableProducer(bench: ToolBench): Promise<void> {
   await createTopic(bench, 'verifiable')
-  const words = await bench.run(`${PREFIX}.VerifiableProducer`, [
-    ...['--bootstrap-server', bench.bootstrap, '--topic', 'verifiable'],
-    ...['--max-messages', '500', '--acks', '-1'],
-  ])
-  const acked = words.match(/"name":"producer_send_success"/g)?.length
-  if (acked !== 500) throw new Error(`${acked} of 500 were acknowledged`)
-}
-
-async function verifiableConsumer(bench: ToolBench): Promise<void> {
-  const words = await bench.runUntil(
-    `${PREFIX}.VerifiableConsumer`,
-    [
-      ...[
-        '--bootstrap-server',
-        bench.bootstrap,
-        '--topic',
-        'verifiable',
-        '--group-id',
-        'verifiable',
-      ],
-      ...['--max-messages', '500', '--reset-policy', 'earliest'],
-    ],
-    (said) => said.includes('"name":"shutdown_complete"') || consumed(said) >= 500,
-  )
-  if (/"success":false/.test(words)) throw new Error('a commit failed')
-}
-
-function consumed(words: string): number {
-  const counts = [...words.matchAll(/"name":"records_consumed","count":(\d+)|"count":(\d+)/g)]
-  return counts.reduce((sum, [, first, second]) => sum + Number(first ?? second ?? 0), 0)
+  await verifiablyProduce(bench, { topic: 'verifiable', count: 500 })
 }
 
 async function endToEndLatency(bench: ToolBench): Promise<void> {
@@ -138,7 +127,11 @@ export const recordTools: readonly ToolTrial[] = [
   { tool: 'kafka-delete-records', title: 'up to an offset', run: deleteRecords },
   { tool: 'kafka-log-dirs', title: 'describe', run: logDirs },
   { tool: 'kafka-cluster', title: 'cluster-id, list-endpoints', run: cluster },
-  { tool: 'kafka-broker-api-versions', title: 'all of them usable', run: apiVersions },
+  {
+    tool: 'kafka-broker-api-versions',
+    title: 'of each broker, every API usable at its newest version',
+    run: apiVersions,
+  },
   { tool: 'kafka-producer-perf-test', title: '50,000 records', run: producerPerformance },
   { tool: 'kafka-consumer-perf-test', title: '50,000 records', run: consumerPerformance },
   {
@@ -149,7 +142,7 @@ export const recordTools: readonly ToolTrial[] = [
   {
     tool: 'kafka-verifiable-consumer',
     title: '500 records, all commits taken',
-    run: verifiableConsumer,
+    run: (bench) => verifiablyConsume(bench, { topic: 'verifiable', count: 500 }),
   },
   { tool: 'kafka-e2e-latency', title: '100 records', run: endToEndLatency },
 ]

@@ -1,11 +1,15 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { type Finished, finished, spawnGuarded } from '../../e2e/lib/child.ts'
 import type { Cluster } from '../../e2e/lib/cluster.ts'
 import { until } from '../../e2e/lib/wait.ts'
 
 const SCRIPT = fileURLToPath(new URL('../../scripts/kafka-tools.sh', import.meta.url))
+
+/** Far more than any takes: one that hangs must not hold up all others. */
+const RUN_MS_MAX = 240_000
 
 /** The cluster that the tools are tried on, and how they are run there. */
 export class ToolBench {
@@ -31,12 +35,21 @@ export class ToolBench {
   }
 
   /** Runs a tool to its end and returns what it said. Throws when it does not end with 0. */
-  async run(mainClass: string, args: readonly string[], input = ''): Promise<string> {
+  async run(
+    mainClass: string,
+    args: readonly string[],
+    input: string | AsyncIterable<string> = '',
+  ): Promise<string> {
     const child = spawnGuarded(SCRIPT, [mainClass, ...args])
-    child.stdin?.end(input)
+    if (child.stdin !== null) Readable.from(input).pipe(child.stdin)
+    const timer = setTimeout(() => child.kill('SIGKILL'), RUN_MS_MAX)
     const { code, stdout, stderr }: Finished = await finished(child)
+    clearTimeout(timer)
     const words = `${stdout}\n${stderr}`
-    if (code !== 0) throw new Error(`ended with ${code}: ${words.trim().slice(-400)}`)
+    // Both its first words and its last: Java says what is wrong before or after a long stack.
+    const told = words.trim()
+    const ends = told.length > 800 ? `${told.slice(0, 400)} … ${told.slice(-400)}` : told
+    if (code !== 0) throw new Error(`ended with ${code}: ${ends}`)
     return words
   }
 
@@ -54,30 +67,5 @@ export class ToolBench {
     ).catch((error: Error) => {
       throw new Error(`${error.message}: ${words.trim().slice(-400)}`)
     })
-  }
-
-  /** Starts a tool that runs until it is told to end; `done` is asked about each line it says. */
-  async runUntil(
-    mainClass: string,
-    args: readonly string[],
-    done: (words: string) => boolean,
-  ): Promise<string> {
-    const child = spawnGuarded(SCRIPT, [mainClass, ...args])
-    let words = ''
-    child.stdout?.on('data', (chunk: Buffer) => {
-      words += chunk.toString()
-    })
-    const end = finished(child)
-    try {
-      await until(`${mainClass} has done its part`, () => done(words) || child.exitCode !== null)
-    } finally {
-      child.kill('SIGTERM')
-    }
-    const { code, stderr } = await end
-    // 143: ended by the SIGTERM it was sent, after its hooks ran.
-    if (!done(words) || (code !== 0 && code !== 143)) {
-      throw new Error(`ended with ${code}: ${words.slice(-300)} ${stderr.slice(-300)}`)
-    }
-    return words
   }
 }

@@ -1,4 +1,5 @@
 import { leadersOf } from '../../e2e/lib/wire-client.ts'
+import { ownerOf } from '../lib/moves.ts'
 import type { ToolBench } from './tool-run.ts'
 import type { ToolTrial } from './tool-trial.ts'
 
@@ -59,21 +60,33 @@ async function brokerConfigs(bench: ToolBench): Promise<void> {
   await bench.run(CONFIGS, [...common, '--alter', '--delete-config', 'log.retention.ms'])
 }
 
-async function reassign(bench: ToolBench): Promise<void> {
+/** One each way, so that the balancer has no reason to undo it. */
+async function reassignmentOf(
+  bench: ToolBench,
+): Promise<{ topic: string; partition: number; replicas: number[] }[]> {
   const nodeIds = bench.cluster.running.map(({ nodeId }) => nodeId)
   const leaders = await leadersOf(bench.port, TOPIC)
-  // One each way, so that the balancer has no reason to undo it.
-  const partitions = nodeIds.flatMap((nodeId, at) => {
+  return nodeIds.flatMap((nodeId, at) => {
     const partition = leaders.get(nodeId)?.[0]
     const target = nodeIds[(at + 1) % nodeIds.length]
-    return partition === undefined ? [] : [{ topic: TOPIC, partition, replicas: [target] }]
+    if (partition === undefined || target === undefined) return []
+    return [{ topic: TOPIC, partition, replicas: [target] }]
   })
+}
+
+async function reassign(bench: ToolBench): Promise<void> {
+  const nodeIds = bench.cluster.running.map(({ nodeId }) => nodeId)
+  const partitions = await reassignmentOf(bench)
   const file = bench.file('reassignment.json', JSON.stringify({ version: 1, partitions }))
   const json = ['--reassignment-json-file', file]
   const common = ['--bootstrap-server', bench.bootstrap]
   await bench.run(REASSIGN, [...common, ...json, '--execute'])
   await bench.says(REASSIGN, [...json, '--verify', '--preserve-throttles'], /is completed/)
-  await bench.run(REASSIGN, [...common, '--list'])
+  await bench.says(REASSIGN, ['--list'], /No partition reassignments found/)
+  for (const { partition, replicas } of partitions) {
+    const owner = await ownerOf(bench.cluster, TOPIC, partition)
+    if (owner !== replicas[0]) throw new Error(`partition ${partition} belongs to ${owner}`)
+  }
   const wanted = bench.file(
     'topics.json',
     JSON.stringify({ version: 1, topics: [{ topic: TOPIC }] }),
@@ -98,10 +111,32 @@ async function reassignThrottled(bench: ToolBench): Promise<void> {
   await bench.says(REASSIGN, [...json, '--verify'], /is completed/)
 }
 
+/** A move is decided with the answer to it: there is never one left to cancel. */
+async function cancel(bench: ToolBench): Promise<void> {
+  const partitions = await reassignmentOf(bench)
+  const file = bench.file('cancelled.json', JSON.stringify({ version: 1, partitions }))
+  const json = ['--reassignment-json-file', file]
+  await bench.run(REASSIGN, ['--bootstrap-server', bench.bootstrap, ...json, '--execute'])
+  await bench.says(REASSIGN, [...json, '--verify', '--preserve-throttles'], /is completed/)
+  const none = /None of the specified partition reassignments are active/
+  await bench.says(REASSIGN, [...json, '--cancel'], none)
+}
+
 async function electLeaders(bench: ToolBench): Promise<void> {
   const tool = 'org.apache.kafka.tools.LeaderElectionCommand'
-  const common = ['--bootstrap-server', bench.bootstrap]
-  await bench.run(tool, [...common, '--election-type', 'preferred', '--all-topic-partitions'])
+  const before = await leadersOf(bench.port, TOPIC)
+  const preferred = ['--election-type', 'preferred']
+  const one = [...preferred, '--topic', TOPIC, '--partition', '0']
+  const valid = new RegExp(`Valid replica already elected for partitions ${TOPIC}-0`)
+  await bench.says(tool, one, valid)
+  const all = [...preferred, '--all-topic-partitions']
+  const words = await bench.run(tool, ['--bootstrap-server', bench.bootstrap, ...all])
+  // As in Kafka it tells only of partitions for which something was to be done.
+  if (words.trim() !== '') throw new Error(`it says ${words}`)
+  const after = await leadersOf(bench.port, TOPIC)
+  if (JSON.stringify([...after]) !== JSON.stringify([...before])) {
+    throw new Error('owners are not who they were')
+  }
 }
 
 export const topicTools: readonly ToolTrial[] = [
@@ -119,5 +154,14 @@ export const topicTools: readonly ToolTrial[] = [
   },
   { tool: 'kafka-reassign-partitions', title: 'execute, verify, list, generate', run: reassign },
   { tool: 'kafka-reassign-partitions', title: 'with a throttle', run: reassignThrottled },
-  { tool: 'kafka-leader-election', title: 'preferred, all partitions', run: electLeaders },
+  {
+    tool: 'kafka-reassign-partitions',
+    title: 'cancel: nothing is ever left to cancel',
+    run: cancel,
+  },
+  {
+    tool: 'kafka-leader-election',
+    title: 'preferred: of one partition, of all; none is needed',
+    run: electLeaders,
+  },
 ]

@@ -1,0 +1,65 @@
+import { offsetsPartitionOf } from '../../broker/coordinator/group-coordinator.ts'
+import { apis } from '../../broker/protocol/api-keys.ts'
+import type { Cluster } from '../../e2e/lib/cluster.ts'
+import { until } from '../../e2e/lib/wait.ts'
+import { ask, leadersOf, metadataOf } from '../../e2e/lib/wire-client.ts'
+
+export const OFFSETS_TOPIC = '__consumer_offsets'
+
+/** A running broker's port, for questions of the runner itself. */
+function portOf(cluster: Cluster): number {
+  const [broker] = cluster.running
+  if (broker === undefined) throw new Error('no broker runs')
+  return broker.ports.kafka
+}
+
+/** The node that owns a partition; -1: nobody. */
+export async function ownerOf(cluster: Cluster, topic: string, partition: number): Promise<number> {
+  for (const [nodeId, owned] of await leadersOf(portOf(cluster), topic)) {
+    if (owned.includes(partition)) return nodeId
+  }
+  return -1
+}
+
+/** Gives a partition to a node (AlterPartitionReassignments); waits until it is there. */
+export async function moveTo(
+  cluster: Cluster,
+  topic: string,
+  partition: number,
+  to: number,
+): Promise<void> {
+  await until(`partition ${partition} of ${topic} goes to ${to}`, async () => {
+    // Refused while its last move is not finished; the balancer moves partitions as well.
+    await ask(portOf(cluster), apis.alterPartitionReassignments, 0, {
+      timeoutMs: 10_000,
+      topics: [{ name: topic, partitions: [{ partitionIndex: partition, replicas: [to] }] }],
+    })
+    return (await ownerOf(cluster, topic, partition)) === to
+  })
+}
+
+/** Gives a partition to the next node. */
+export async function moveOn(cluster: Cluster, topic: string, partition: number): Promise<void> {
+  const nodeIds = cluster.running.map(({ nodeId }) => nodeId).sort((a, b) => a - b)
+  const from = await ownerOf(cluster, topic, partition)
+  await moveTo(
+    cluster,
+    topic,
+    partition,
+    nodeIds[(nodeIds.indexOf(from) + 1) % nodeIds.length] ?? -1,
+  )
+}
+
+/** Waits until no partition of a topic belongs to a node that is dead, or to nobody. */
+export async function untilOwned(cluster: Cluster, topic: string): Promise<void> {
+  await until(`every partition of ${topic} has an owner that runs`, async () => {
+    const owners = [...(await leadersOf(portOf(cluster), topic)).keys()]
+    return owners.every((owner) => cluster.running.some(({ nodeId }) => nodeId === owner))
+  })
+}
+
+/** The partition of the offsets topic whose owner coordinates the group. */
+export async function coordinatingPartition(cluster: Cluster, groupId: string): Promise<number> {
+  const { topics } = await metadataOf(portOf(cluster), OFFSETS_TOPIC)
+  return offsetsPartitionOf(groupId, topics[0]?.partitions.length ?? 0)
+}

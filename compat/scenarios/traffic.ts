@@ -1,0 +1,117 @@
+import { type Cell, untilAllRead } from '../lib/cell.ts'
+import type { Session } from '../lib/session.ts'
+import { runAdmin } from './admin.ts'
+import { JOIN_MS_MAX, RECORDS_PER_SECOND, untilShared } from './groups.ts'
+import { prepareSeek, seekByTime } from './records.ts'
+
+/** Does something to the cluster, above all to what carries `topics`. */
+export type Disturbance = (topics: readonly string[]) => Promise<void>
+
+/**
+ * What clients do at once while a scenario disturbs the cluster. All the time an idempotent producer
+ * writes and a group of two reads, one of them a static member where the client has such. Beside
+ * that, by rounds: another idempotent producer comes over TLS, with the next codec; a third member
+ * joins or leaves; a consumer seeks by time, or the admin part makes, changes and deletes things.
+ */
+export class Traffic {
+  private readonly cell: Cell
+  private readonly steady: Session
+  private readonly residents: readonly Session[]
+  private visitor: Session | null = null
+  /** All that ever were. */
+  private readonly producers: Session[]
+  private readonly consumers: Session[]
+  private roundCount = 0
+
+  private constructor(cell: Cell, steady: Session, residents: readonly Session[]) {
+    this.cell = cell
+    this.steady = steady
+    this.residents = residents
+    this.producers = [steady]
+    this.consumers = [...residents]
+  }
+
+  static async start(cell: Cell): Promise<Traffic> {
+    await cell.createTopic()
+    const steady = await cell.producer({ idempotent: true })
+    steady.run(RECORDS_PER_SECOND)
+    const hasStatic = cell.client.cannot['static-members'] === undefined
+    const residents = await Promise.all([
+      cell.consumer(),
+      cell.consumer(hasStatic ? { instanceId: `${cell.topic}-static` } : {}),
+    ])
+    await untilShared(residents)
+    const traffic = new Traffic(cell, steady, residents)
+    await traffic.flows()
+    return traffic
+  }
+
+  /** `firstCodec`: by its place among the client's, which follow each other round by round. */
+  async round(disturb: Disturbance, firstCodec = 0): Promise<void> {
+    const { cell } = this
+    const round = this.roundCount++
+    const codecs = cell.client.codecs
+    const codec = codecs[(firstCodec + round) % codecs.length] ?? 'none'
+    const name = `${codec}-${round}`
+    const secure = cell.place.secure()
+    const second = await cell.producer({ name, idempotent: true, codec, ...secure })
+    this.producers.push(second)
+    second.run(RECORDS_PER_SECOND)
+    const part = cell.part(String(round))
+    const isSeeking = round % 2 === 0
+    const firstMs = isSeeking ? await prepareSeek(part) : 0
+    const beside = isSeeking ? seekByTime(part, firstMs) : runAdmin(part)
+    const topics = isSeeking ? [cell.topic, part.topic] : [cell.topic]
+    await allWell([disturb(topics), this.comeOrGo(), beside])
+    await second.finish()
+    await this.flows()
+  }
+
+  private async comeOrGo(): Promise<void> {
+    const { visitor } = this
+    if (visitor !== null) {
+      this.visitor = null
+      await visitor.finish()
+      await untilShared(this.residents)
+      return
+    }
+    this.visitor = await this.cell.consumer()
+    this.consumers.push(this.visitor)
+    await untilShared([...this.residents, this.visitor])
+  }
+
+  /** Waits until what is written from now on is read. */
+  async flows(): Promise<void> {
+    const { steady, consumers } = this
+    const count = (): number => consumers.reduce((sum, { records }) => sum + records.length, 0)
+    const readGoal = count() + RECORDS_PER_SECOND
+    const ackGoal = steady.acked.length + RECORDS_PER_SECOND
+    const isThere = (): boolean => {
+      for (const each of consumers) each.checkFailures()
+      return count() >= readGoal && steady.acked.length >= ackGoal
+    }
+    await steady.until('records flow', isThere, JOIN_MS_MAX).catch((error: Error) => {
+      const reads = consumers.map(({ records }) => records.length).join('+')
+      const goals = `${steady.acked.length} of ${ackGoal} acknowledged, ${reads} of ${readGoal} read`
+      throw new Error(`${error.message}: ${goals}`)
+    })
+  }
+
+  /** Ends all in order, and holds what was written and read against what is there. */
+  async finish(): Promise<void> {
+    const { steady, visitor, residents, producers, consumers } = this
+    await steady.finish()
+    await untilAllRead(producers, consumers)
+    for (const each of visitor === null ? residents : [...residents, visitor]) await each.finish()
+    await this.cell.checkAll(producers, consumers)
+  }
+}
+
+/** Waits for all, also when one fails: nothing may go on behind the back of what comes next. */
+async function allWell(parts: readonly Promise<unknown>[]): Promise<void> {
+  const results = await Promise.allSettled(parts)
+  const reasons = results.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []))
+  if (reasons.length > 0) {
+    throw new Error(reasons.map(({ message }: Error) => message).join('; '))
+  }
+}
