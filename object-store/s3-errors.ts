@@ -41,7 +41,10 @@ const FOLDER_CLASH = new Set(['ObjectParentIsFile', 'ExistingObjectIsDirectory']
 /** No connection came about, so nothing was sent. */
 const NOT_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'])
 
-const WRONG_CREDENTIALS = new Set(['SignatureDoesNotMatch', 'InvalidAccessKeyId', 'InvalidToken'])
+/** The last one is versitygw's word for a key that it does not know. */
+const WRONG_CREDENTIALS = new Set([
+  ...['SignatureDoesNotMatch', 'InvalidAccessKeyId', 'InvalidToken', 'XAdminUserNotFound'],
+])
 
 /** What a fault in this program is called; to send the same again would not help. */
 const BUGS = new Set(['TypeError', 'ReferenceError', 'RangeError', 'InvariantError'])

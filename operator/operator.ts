@@ -9,13 +9,14 @@ import { KubeClient } from './kube/client.ts'
 import { EventRecorder } from './kube/events.ts'
 import type { Change } from './kube/informer.ts'
 import { LeaderElector } from './kube/lease.ts'
-import { keyOf, nameOfObject } from './kube/objects.ts'
+import { keyOf, kinds, nameOfObject } from './kube/objects.ts'
 import { ReconcilerLoop } from './kube/reconciler-loop.ts'
 import { MetricsApi } from './metrics-api/server.ts'
 import { ClusterSessions } from './ownership/sessions.ts'
 import type { OperatorSettings } from './settings.ts'
 import { BrokerReports } from './stream-cluster/broker-reports.ts'
-import { podMonitorKind } from './stream-cluster/kinds.ts'
+import { podMonitorKind, streamClusterKind } from './stream-cluster/kinds.ts'
+import { FINALIZER_STORE } from './stream-cluster/labels.ts'
 import { Observer } from './stream-cluster/observe.ts'
 import { StreamClusterReconciler } from './stream-cluster/reconciler.ts'
 import { Secrets } from './stream-cluster/secrets.ts'
@@ -29,6 +30,8 @@ const WORKER_COUNT = 8
 const GATHER_MS = 20
 /** An API server that is away at the start is asked again this often. */
 const API_AGAIN_MS = 1_000
+/** Of one request at the end; the grace period is not much longer than a few of them. */
+const LET_GO_MS_MAX = 3_000
 
 export interface OperatorOptions {
   readonly settings: OperatorSettings
@@ -148,6 +151,7 @@ export class Operator {
    */
   async stop(): Promise<void> {
     await this.loop.stop({ isUrgent: true })
+    if (this.isLeader) await this.letGo()
     await this.sessions.closeAll()
     await this.elector.stop()
     await this.events.stop()
@@ -156,6 +160,29 @@ export class Operator {
     this.metricsApi?.close()
     this.admin.close()
     this.client.close()
+  }
+
+  /**
+   * A namespace that is deleted ends its pods before it deletes other things: who would remove the
+   * finalizers of StreamClusters in the operator's own one is this process, now.
+   */
+  private async letGo(): Promise<void> {
+    const { client, watches, options } = this
+    const { namespace } = options.settings
+    const own = await client.get(
+      kinds.namespace,
+      { name: namespace },
+      { deadlineMs: LET_GO_MS_MAX },
+    )
+    if (!own.ok || own.value.metadata.deletionTimestamp === undefined) return
+    for (const cluster of watches.clusters()) {
+      const name = nameOfObject(cluster)
+      const { finalizers = [] } = cluster.metadata
+      if (name.namespace !== namespace || !finalizers.includes(FINALIZER_STORE)) continue
+      const metadata = { finalizers: finalizers.filter((each) => each !== FINALIZER_STORE) }
+      await client.mergePatch(streamClusterKind, name, { metadata }, { deadlineMs: LET_GO_MS_MAX })
+      options.log.warn('its objects in the store stay: the namespace is deleted', { ...name })
+    }
   }
 
   /** Every replica does: autoscalers reach any of them. */

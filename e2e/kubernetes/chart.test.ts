@@ -42,7 +42,11 @@ test('the chart is well formed, and deploy/operator.yaml is what it makes', () =
 describe('rights', () => {
   test('are those of a namespace, unless all are asked for', () => {
     const own = rendered()
-    expect(namesOf(own, 'ClusterRole')).toEqual([])
+    // Nothing but letting StreamClusters go, whose Role may have gone before them.
+    expect(namesOf(own, 'ClusterRole')).toEqual(['op-streamcluster-operator-streams-finalizers'])
+    expect(own.find(({ kind }) => kind === 'ClusterRole')?.rules).toEqual([
+      { apiGroups: ['streamcluster.io'], resources: ['streamclusters'], verbs: ['get', 'patch'] },
+    ])
     expect(namesOf(own, 'Role')).toEqual([
       'streams/op-streamcluster-operator',
       'streams/op-streamcluster-operator-leader',
@@ -73,7 +77,14 @@ describe('rights', () => {
 describe('the metrics API', () => {
   test('is nobody’s unless it is asked for', () => {
     expect(namesOf(rendered(), 'APIService')).toEqual([])
-    expect(namesOf(rendered(), 'ClusterRoleBinding')).toEqual([])
+    const bindings = namesOf(rendered(), 'ClusterRoleBinding')
+    expect(bindings).toEqual(['op-streamcluster-operator-streams-finalizers'])
+  })
+
+  test('is served without the API server’s knowing, for KEDA beside another adapter', () => {
+    const manifests = rendered('metricsApi.enabled=true', 'metricsApi.register=false')
+    expect(namesOf(manifests, 'APIService')).toEqual([])
+    expect(namesOf(manifests, 'Service')).toEqual(['streams/op-streamcluster-operator-metrics'])
   })
 
   test('comes in both versions, with an authority that signed its certificate', () => {

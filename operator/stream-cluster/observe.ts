@@ -116,8 +116,7 @@ function isOwnIdentity({ storage: { s3 } }: StreamClusterSpec): boolean {
 /** What the operator may not look at, its brokers may. */
 function unseenIfDenied(look: Look): Look {
   if (look.store.outcome !== 'denied') return look
-  const message =
-    `a broker leads the cluster, for the operator's own identity may not: ${look.store.message}`
+  const message = `a broker leads the cluster, for the operator's own identity may not: ${look.store.message}`
   return { ...look, store: { outcome: 'unseen', message } }
 }
 

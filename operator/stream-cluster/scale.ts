@@ -76,9 +76,7 @@ export function planScale(input: ScaleInput): ScalePlan {
 
   const isDone = (broker: Broker): boolean => isLedByBrokers || isEmpty(broker)
   const timedOut = staying.filter((each) => !isDone(each) && isOutOfTime(each, input))
-  const done = mayAct
-    ? staying.filter((broker) => isDone(broker) || timedOut.includes(broker))
-    : []
+  const done = mayAct ? staying.filter((broker) => isDone(broker) || timedOut.includes(broker)) : []
   const finish = done.filter((broker) => broker.drainedAtMs === null || !broker.hasDeletionCost)
   const removable = done.filter((broker) => !finish.includes(broker) && isSeen(broker, nowMs))
   const lowering = Math.min(Math.max(0, removable.length - surplus), drainsWanted)

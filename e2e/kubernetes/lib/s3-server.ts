@@ -53,8 +53,8 @@ export class S3Server {
   }
 }
 
-/** s3rver, which ignores every condition; returns its endpoint. It ends with this process. */
-export async function startUnfitStore(): Promise<string> {
+/** s3rver, which ignores every condition. */
+export async function startUnfitStore(): Promise<{ endpoint: string; stop(): Promise<void> }> {
   const program = createRequire(import.meta.url).resolve('s3rver/bin/s3rver.js')
   const server = new Daemon('s3rver', process.execPath, [
     ...[program, '--directory', join(FOLDER, 's3rver'), '--silent', '--configure-bucket', BUCKET],
@@ -64,7 +64,7 @@ export async function startUnfitStore(): Promise<string> {
     server.expectRunning()
     return accepts(UNFIT_PORT)
   })
-  return `http://${HOST_ADDRESS}:${UNFIT_PORT}`
+  return { endpoint: `http://${HOST_ADDRESS}:${UNFIT_PORT}`, stop: () => server.kill() }
 }
 
 function accepts(port: number): Promise<boolean> {
