@@ -1,4 +1,3 @@
-import { Limiter } from '../limiter.ts'
 import type { BatchError } from '../protocol/validate-batch.ts'
 import {
   type AcceptedBatch,
@@ -10,10 +9,7 @@ import {
 } from '../protocol/judge-batch.ts'
 import type { ErrorName } from '../protocol/error-codes.ts'
 import type { Broker } from './context.ts'
-
-/** Batches of this process that are unpacked at once: each may take 64 MiB, several times over. */
-const UNPACKED_MAX = 4
-const unpacking = new Limiter(UNPACKED_MAX)
+import { unpacking } from './unpacking.ts'
 
 /** {@link judgeRecords}, a few at a time. A fault of ours refuses the batch, and is logged. */
 export async function judgeInTurn(

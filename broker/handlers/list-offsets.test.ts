@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import { apis } from '../protocol/api-keys.ts'
 import { errorCode } from '../protocol/error-codes.ts'
 import { buildBatch, compressionCodec } from '../protocol/record-batch.ts'
 import { createTopic, produce, type TestBroker, TestCluster } from '../testing/harness.ts'
 import { packBatch, withPackedRecords } from '../testing/packed-batch.ts'
+
+const MEBIBYTE = 1024 * 1024
 
 let cluster: TestCluster
 let client: TestBroker
@@ -164,6 +167,36 @@ test('a batch that nobody can unpack is answered with its start, and hides no ot
   expect(await offsetAt('poisoned', 2)).toMatchObject({ offset: 1, timestamp: 2 })
   expect(await offsetAt('poisoned', 15)).toMatchObject({ offset: 2, timestamp: 20 })
   expect(await offsetAt('poisoned', 21)).toMatchObject({ offset: 4, timestamp: 30 })
+})
+
+/** A batch of one record, by its header, whose records are `bytes` zeros. */
+function bombOf(timestamp: number, bytes: number): Buffer {
+  const { zstd } = compressionCodec
+  return withPackedRecords(batchOf([timestamp]), zstd, zstdCompressSync(Buffer.alloc(bytes)))
+}
+
+test('batches that would unpack to far too much are stored, but no search unpacks them', async () => {
+  const count = 24
+  const bomb = bombOf(10, 60 * MEBIBYTE)
+  expect(bomb.length).toBeLessThan(8_192)
+  const topics = Array.from({ length: count }, (_, index) => `bombed-${index}`)
+  for (const topic of topics) {
+    await createTopic(client, topic)
+    await produce(client, topic, 0, batchOf([1]))
+    expect((await produce(client, topic, 0, bomb)).errorCode).toBe(0)
+    await produce(client, topic, 0, batchOf([30], compressionCodec.zstd))
+  }
+  const before = process.memoryUsage().arrayBuffers
+  let most = before
+  const timer = setInterval(() => {
+    most = Math.max(most, process.memoryUsage().arrayBuffers)
+  }, 1)
+  const found = await Promise.all(topics.map((topic) => offsetAt(topic, 5)))
+  clearInterval(timer)
+  for (const each of found) expect(each).toMatchObject({ offset: 1, timestamp: 10, errorCode: 0 })
+  // Four at once, of 8 MiB each, which the unpacker has in pieces and as a whole.
+  expect(most - before).toBeLessThan(count * 8 * MEBIBYTE)
+  expect(await offsetAt(topics[0] as string, 11)).toMatchObject({ offset: 2, timestamp: 30 })
 })
 
 test('records that the broker stamped are found by the time of their append', async () => {

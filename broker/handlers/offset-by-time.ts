@@ -5,14 +5,15 @@ import type { Partition } from '../partition/partition.ts'
 import type { Run, RunTable } from '../partition/run-table.ts'
 import type { CachedRun } from '../partition/tail-cache.ts'
 import * as batch from '../protocol/batch-header.ts'
-import { findRecord, type RecordPlace, unpackRecords } from '../protocol/records.ts'
+import { findRecord, isPacked, type RecordPlace, unpackRecords } from '../protocol/records.ts'
+import { unpacking } from './unpacking.ts'
 
 /** A record found by its time, with the leader epoch that it was written in. */
 export interface FoundRecord extends RecordPlace {
   readonly leaderEpoch: number
 }
 
-/** Searches of this process that may read and unpack at once: each may hold two runs' worth. */
+/** Searches of this process that may read at once. Of these, only so many unpack as of produces. */
 const SEARCHES_MAX = 8
 const searches = new Limiter(SEARCHES_MAX)
 
@@ -106,11 +107,14 @@ async function inBatch(
   if (batch.maxTimestamp(buffer, position) < timestampMs) return null
   if (batch.lastOffset(buffer, position) < logStartOffset) return null
   const leaderEpoch = batch.partitionLeaderEpoch(buffer, position)
-  try {
+  const search = async (): Promise<RecordPlace | null> => {
     const records = await unpackRecords(buffer, position)
-    const found = findRecord(buffer, position, records, (offset, recordTimestampMs) => {
+    return findRecord(buffer, position, records, (offset, recordTimestampMs) => {
       return offset >= logStartOffset && recordTimestampMs >= timestampMs
     })
+  }
+  try {
+    const found = await (isPacked(buffer, position) ? unpacking.run(search) : search())
     return found === null ? null : { ...found, leaderEpoch }
   } catch (error) {
     // By name: two copies of the module may be loaded in a test run.

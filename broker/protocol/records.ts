@@ -9,7 +9,7 @@ import {
   maxTimestamp,
   recordsCount,
 } from './batch-header.ts'
-import { decompress } from './compression.ts'
+import { decompress, unpackedBytesMax } from './compression.ts'
 import { DecodeError, Reader } from './reader.ts'
 
 /** Where a record is, and when it was made (or appended, where the broker stamps). */
@@ -18,15 +18,22 @@ export interface RecordPlace {
   readonly timestampMs: number
 }
 
+/** Whether the records of the batch at `position` have to be unpacked. */
+export function isPacked(buffer: Buffer, position: number): boolean {
+  return (attributes(buffer, position) & COMPRESSION_MASK) !== 0
+}
+
 /**
- * The records of the batch at `position` as one piece of bytes, unpacked. Throws DecodeError. The
- * buffer must stay as it is until the promise is settled; where nothing is packed the result is a
+ * The records of the batch at `position` as one piece of bytes, unpacked. Throws DecodeError, also
+ * where that is more than a batch from a client may unpack to: it need not have been looked into
+ * when it came. The buffer must stay as it is until the promise is settled; where nothing is packed the result is a
  * view of it.
  */
 export function unpackRecords(buffer: Buffer, position: number): Promise<Buffer> {
   const end = position + batchBytes(buffer, position)
   const packed = buffer.subarray(position + BATCH_HEADER_BYTES, end)
-  return decompress(attributes(buffer, position) & COMPRESSION_MASK, packed)
+  const codec = attributes(buffer, position) & COMPRESSION_MASK
+  return decompress(codec, packed, unpackedBytesMax(packed.length))
 }
 
 /**
