@@ -1,7 +1,7 @@
 import { type Clock, sleep } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import { MOVES_PER_SOURCE_MAX, spread } from '../controller/balancer.ts'
-import { ableNodes, ownedCounts, partitionsOwnedBy, succession } from '../controller/takeover.ts'
+import { ableNodes, partitionsOwnedBy, succession } from '../controller/takeover.ts'
 import type { ImageState } from '../metadata/image.ts'
 import type { MetadataLog } from '../metadata/log.ts'
 import type { MetadataRecord } from '../metadata/records.ts'
@@ -34,11 +34,13 @@ export interface DrainedNode {
 function movesAway(image: ImageState, nodeId: number, count: number): MetadataRecord[] {
   const others = ableNodes(image).filter((node) => node.nodeId !== nodeId)
   if (others.length === 0) return []
-  const counts = ownedCounts(image)
   const movable = partitionsOwnedBy(image, new Set([nodeId]))
     .filter(({ ownership }) => ownership.from.length === 0)
     .slice(0, count)
-  const bins = others.map((node) => ({ nodeId: node.nodeId, count: counts.get(node.nodeId) ?? 0 }))
+  const bins = others.map((node) => ({
+    nodeId: node.nodeId,
+    count: image.ownedCounts.get(node.nodeId) ?? 0,
+  }))
   const targets = spread(movable.length, bins)
   return movable.flatMap((owned, i) => {
     const target = targets[i]

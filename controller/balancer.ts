@@ -16,7 +16,11 @@ export interface PlacedNode {
   readonly nodeId: number
   /** A draining node gives everything away and gets nothing. */
   readonly draining: boolean
-  readonly partitions: readonly PlacedPartition[]
+  /** How many partitions it has, and what they carry together. */
+  readonly count: number
+  readonly bytesPerSecond: number
+  /** Asked for only where some may move: in a settled cluster nobody looks at a million. */
+  readonly partitions: () => readonly PlacedPartition[]
 }
 
 export interface Move {
@@ -45,7 +49,14 @@ interface Bin {
   load: number
   /** Moves away from it, of this plan. */
   leaving: number
-  partitions: PlacedPartition[]
+  readonly ask: PlacedNode['partitions']
+  /** What it had and has not given away; null until somebody looks. What comes cannot move on. */
+  staying: PlacedPartition[] | null
+}
+
+function stayingOf(bin: Bin): PlacedPartition[] {
+  bin.staying ??= [...bin.ask()]
+  return bin.staying
 }
 
 /**
@@ -54,31 +65,34 @@ interface Bin {
  * deterministic: the same input gives the same moves, so two controllers agree.
  */
 export function planMoves(nodes: readonly PlacedNode[], movesMax: number): Move[] {
-  const bins: Bin[] = nodes.map(({ nodeId, draining, partitions }) => ({
+  const bins: Bin[] = nodes.map(({ nodeId, draining, count, bytesPerSecond, partitions }) => ({
     nodeId,
     draining,
-    count: partitions.length,
-    load: partitions.reduce((sum, { bytesPerSecond }) => sum + bytesPerSecond, 0),
+    count,
+    load: bytesPerSecond,
     leaving: 0,
-    partitions: [...partitions].sort(byLoadThenName),
+    ask: partitions,
+    staying: null,
   }))
   bins.sort((a, b) => a.nodeId - b.nodeId)
   const active = bins.filter(({ draining }) => !draining)
   if (active.length === 0) return []
   const moves: Move[] = []
   const move = (source: Bin, target: Bin, chosen: PlacedPartition): void => {
-    source.partitions.splice(source.partitions.indexOf(chosen), 1)
+    const staying = stayingOf(source)
+    staying.splice(staying.indexOf(chosen), 1)
     source.count--
     source.leaving++
     source.load -= chosen.bytesPerSecond
     target.count++
     target.load += chosen.bytesPerSecond
-    target.partitions.push({ ...chosen, rested: false, movable: false })
     const { topicId, partition } = chosen
     moves.push({ topicId, partition, source: source.nodeId, target: target.nodeId })
   }
   for (const source of bins.filter(({ draining }) => draining)) {
-    for (const chosen of source.partitions.filter(({ movable }) => movable)) {
+    if (moves.length >= movesMax) return moves
+    const movable = stayingOf(source).filter((partition) => partition.movable)
+    for (const chosen of movable.sort(byLoadThenName)) {
       if (moves.length >= movesMax) return moves
       if (source.leaving >= MOVES_PER_SOURCE_MAX) break
       move(source, lightest(active), chosen)
@@ -106,10 +120,14 @@ function lightest(active: readonly Bin[]): Bin {
   return best
 }
 
-function fullest(active: readonly Bin[]): Bin {
-  let best = active[0] as Bin
+/** The node that gives next, or null when none may give any more. */
+function fullest(active: readonly Bin[], stuck: ReadonlySet<Bin>): Bin | null {
+  let best: Bin | null = null
   for (const bin of active) {
-    if (bin.count > best.count || (bin.count === best.count && bin.load > best.load)) best = bin
+    if (bin.leaving >= MOVES_PER_SOURCE_MAX || stuck.has(bin)) continue
+    const isFuller =
+      best === null || bin.count > best.count || (bin.count === best.count && bin.load > best.load)
+    if (isFuller) best = bin
   }
   return best
 }
@@ -121,17 +139,15 @@ function evenCounts(active: Bin[], moves: Move[], movesMax: number, move: MoveFu
   const slack = Math.max(1, mean * COUNT_SLACK_RATIO)
   const stuck = new Set<Bin>()
   while (moves.length < movesMax) {
-    const givers = active.filter((bin) => !stuck.has(bin) && bin.leaving < MOVES_PER_SOURCE_MAX)
-    if (givers.length === 0) return
-    const source = fullest(givers)
+    const source = fullest(active, stuck)
+    if (source === null) return
     const target = lightest(active)
     const uneven = source.count - mean > slack || mean - target.count > slack
     if (!uneven || source.count - target.count < 2) return
     // Alternating between light and heavy ones would need foresight; the share of load that the
     // target lacks is what the partition should carry.
     const wantedLoad = Math.max(0, (source.load - target.load) / (source.count - target.count))
-    const rested = source.partitions.filter((partition) => partition.rested)
-    const chosen = nearest(rested, wantedLoad) ?? nearest(source.partitions, wantedLoad)
+    const chosen = nearest(restedOf(source), wantedLoad) ?? nearest(stayingOf(source), wantedLoad)
     if (chosen === null) stuck.add(source)
     else move(source, target, chosen)
   }
@@ -139,10 +155,15 @@ function evenCounts(active: Bin[], moves: Move[], movesMax: number, move: MoveFu
 
 function nearest(partitions: readonly PlacedPartition[], load: number): PlacedPartition | null {
   let best: PlacedPartition | null = null
+  let bestDistance = Number.POSITIVE_INFINITY
   for (const partition of partitions) {
     if (!partition.movable) continue
     const distance = Math.abs(partition.bytesPerSecond - load)
-    if (best === null || distance < Math.abs(best.bytesPerSecond - load)) best = partition
+    if (distance > bestDistance) continue
+    // Of those that are as near, always the same one, in whatever order they come.
+    if (distance === bestDistance && best !== null && byLoadThenName(partition, best) > 0) continue
+    best = partition
+    bestDistance = distance
   }
   return best
 }
@@ -179,7 +200,7 @@ function evenLoads(active: Bin[], moves: Move[], movesMax: number, move: MoveFun
 }
 
 function restedOf(bin: Bin): PlacedPartition[] {
-  return bin.partitions.filter(({ rested }) => rested)
+  return stayingOf(bin).filter(({ rested }) => rested)
 }
 
 /**

@@ -11,6 +11,7 @@ import { forgetNode, forgettableNodes } from './forget.ts'
 import { type Liveness, NodeLiveness, type PingFailure } from './liveness.ts'
 import { PartitionLoads } from './loads.ts'
 import type { PingReply, PingRequest } from './ping.ts'
+import { placedNodes } from './placement.ts'
 import { type OwnedPartition, reassignFrom, succession, takeOver } from './takeover.ts'
 
 /** Measured loads are looked at this often; changes of nodes and partitions at once. */
@@ -92,8 +93,10 @@ export class Controller {
       if (touched === 'all' || touched.nodes.size > 0 || touched.partitions.size > 0) {
         this.isDirty = true
       }
+      if (touched === 'all') this.loads.sumAnew()
       if (touched === 'all') return
       const { log, clock } = this.options
+      for (const id of touched.topics) if (!log.image.topics.has(id)) this.loads.sumAnew()
       this.loads.noteChanges(log.image, touched.partitions, clock.nowMs())
     })
     this.tick()
@@ -246,7 +249,7 @@ export class Controller {
   private async arrange(): Promise<void> {
     const { log, logger, settings, clock } = this.options
     try {
-      // Both look at every partition, so they wait for a reason: a change, or new measurements.
+      // Both look at every node, and at every partition where one moves: they wait for a reason.
       if (this.isDirty || clock.nowMs() - this.balancedAtMs >= BALANCE_EVERY_MS) {
         this.isDirty = false
         this.balancedAtMs = clock.nowMs()
@@ -270,8 +273,9 @@ export class Controller {
     const { log } = this.options
     const sealedOwners = (image: ImageState): Set<number> => {
       const sealed = new Set<number>()
-      for (const { nodeId, state } of image.nodes.values())
-        if (state === 'sealed') sealed.add(nodeId)
+      for (const { nodeId, state } of image.nodes.values()) {
+        if (state === 'sealed' && (image.ownedCounts.get(nodeId) ?? 0) > 0) sealed.add(nodeId)
+      }
       return sealed
     }
     const propose = (image: ImageState): MetadataRecord[] => {
@@ -321,28 +325,14 @@ export class Controller {
     return records
   }
 
+  /** What the balancer may work with: nodes that live. */
   private placedNodes(): PlacedNode[] {
     const { log, clock } = this.options
-    const nowMs = clock.nowMs()
-    const placed = new Map<
-      number,
-      { draining: boolean; partitions: PlacedNode['partitions'][number][] }
-    >()
+    const living: { nodeId: number; draining: boolean }[] = []
     for (const { nodeId, state } of log.image.nodes.values()) {
       if (state === 'sealed' || this.livenessOf(nodeId) !== 'alive') continue
-      placed.set(nodeId, { draining: state === 'draining', partitions: [] })
+      living.push({ nodeId, draining: state === 'draining' })
     }
-    for (const { topicId, partitions } of log.image.topics.values()) {
-      partitions.forEach((ownership, partition) => {
-        const { nodeId } = ownership
-        placed.get(nodeId)?.partitions.push({
-          topicId,
-          partition,
-          movable: ownership.from.length === 0,
-          ...this.loads.of({ topicId, partition, nodeId }, nowMs),
-        })
-      })
-    }
-    return [...placed].map(([nodeId, node]) => ({ nodeId, ...node }))
+    return placedNodes(log.image, living, this.loads, clock.nowMs())
   }
 }

@@ -63,4 +63,28 @@ describe('PartitionLoads', () => {
     loads.noteChanges(image, new Map([['gone', new Set([0])]]), 0)
     expect(loads.of({ ...ID, nodeId: 2 }, 0).rested).toBe(true)
   })
+
+  test('the sum of a node is up to date where something moved, and soon elsewhere', () => {
+    const loads = new PartitionLoads()
+    const image = emptyImage()
+    const sumsAt = (nowMs: number): (number | undefined)[] => {
+      const sums = loads.byNode(image, nowMs)
+      return [1, 2, 3].map((nodeId) => sums.get(nodeId) ?? 0)
+    }
+    owned(image, 1, [])
+    loads.told(1, { 't/0': 500, 'gone/0': 3 })
+    loads.told(2, {})
+    expect(sumsAt(0)).toEqual([500, 0, 0])
+    owned(image, 2, [{ nodeId: 1, leaderEpoch: 0 }])
+    loads.noteChanges(image, touched(), 1_000)
+    expect(sumsAt(1_000)).toEqual([0, 500, 0])
+    loads.told(2, { 't/0': 900 })
+    expect(sumsAt(1_500)).toEqual([0, 500, 0])
+    expect(sumsAt(6_000)).toEqual([0, 900, 0])
+    owned(image, 3, [{ nodeId: 2, leaderEpoch: 1 }])
+    loads.noteChanges(image, touched(), 6_100)
+    expect(sumsAt(6_100)).toEqual([0, 0, 900])
+    loads.forgetAll()
+    expect(sumsAt(30_000)).toEqual([0, 0, 0])
+  })
 })

@@ -31,15 +31,6 @@ export function partitionsOwnedBy(
   return owned
 }
 
-/** How many partitions each node owns. */
-export function ownedCounts(image: ImageState): Map<number, number> {
-  const counts = new Map<number, number>()
-  for (const { partitions } of image.topics.values()) {
-    for (const { nodeId } of partitions) counts.set(nodeId, (counts.get(nodeId) ?? 0) + 1)
-  }
-  return counts
-}
-
 /** The record that makes `target` the next owner (R1, R5). */
 export function succession(owned: OwnedPartition, target: number): MetadataRecord {
   const { topicId, partition, ownership } = owned
@@ -71,10 +62,9 @@ export function reassignFrom(
   targets: readonly number[],
 ): MetadataRecord[] {
   const owned = partitionsOwnedBy(image, nodeIds).slice(0, OWNERSHIPS_PER_BATCH_MAX)
-  const counts = ownedCounts(image)
   const bins = targets
     .filter((nodeId) => !nodeIds.has(nodeId) && image.nodes.get(nodeId)?.state === 'active')
-    .map((nodeId) => ({ nodeId, count: counts.get(nodeId) ?? 0 }))
+    .map((nodeId) => ({ nodeId, count: image.ownedCounts.get(nodeId) ?? 0 }))
   const chosen = spread(owned.length, bins)
   return chosen.map((target, i) => succession(owned[i] as OwnedPartition, target))
 }

@@ -4,7 +4,7 @@ import type { Touched } from './draft.ts'
 import { Draft } from './draft.ts'
 import { corrupt } from './framing.ts'
 import type { Image } from './image.ts'
-import { applyRecord, emptyImage } from './image.ts'
+import { applyRecord, emptyImage, IMAGE_TABLES } from './image.ts'
 import { metadataLogKey } from './keys.ts'
 import { NonceWindow } from './nonces.ts'
 import type { MetadataRecord } from './records.ts'
@@ -58,7 +58,7 @@ export class AppliedState implements MetadataState {
   replace(state: MetadataState): void {
     assert(state.seq > this.seq, `snapshot ${state.seq} is older than ${this.seq}`)
     Object.assign(this.image.scalars, state.image.scalars)
-    for (const name of ['nodes', 'topics', 'topicIds', 'configs', 'nodeUses'] as const) {
+    for (const name of IMAGE_TABLES) {
       refill(this.image[name] as Map<unknown, unknown>, state.image[name])
     }
     this.nonces = state.nonces

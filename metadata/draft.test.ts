@@ -4,15 +4,13 @@ import { seededRandom } from '../base/random.ts'
 import type { Touched } from './draft.ts'
 import { Draft } from './draft.ts'
 import type { Image } from './image.ts'
-import { applyRecord, countUses, emptyImage } from './image.ts'
+import { applyRecord, countOwnership, emptyImage, IMAGE_TABLES } from './image.ts'
 import { applyChecked } from './invariants.ts'
 import { randomRecords } from './testing/random-records.ts'
 
-const TABLES = ['nodes', 'topics', 'topicIds', 'configs', 'nodeUses'] as const
-
 /** Everything that can be read from an image or a draft, without regard to the order of keys. */
 function contents(state: Image | Draft): unknown {
-  const tables = TABLES.map((name) => {
+  const tables = IMAGE_TABLES.map((name) => {
     const entries: Iterable<[unknown, unknown]> = state[name].entries()
     return new Map(entries)
   })
@@ -57,6 +55,7 @@ function shallowCopy(image: Image): Image {
     topicIds: new Map(image.topicIds),
     configs: new Map(image.configs),
     nodeUses: new Map(image.nodeUses),
+    ownedCounts: new Map(image.ownedCounts),
   }
 }
 
@@ -127,17 +126,26 @@ describe('a draft', () => {
 })
 
 describe('an image', () => {
-  test.each([21, 22, 23])('counts the uses of nodes as a scan would (seed %i)', (seed) => {
-    const random = seededRandom(seed)
-    const image = grownImage(random, 0)
-    for (let step = 0; step < 400; step++) {
-      for (const record of randomRecords(image, random)) applyRecord(image, record)
-      const counted = new Map<number, number>()
-      for (const { partitions } of image.topics.values()) {
-        for (const ownership of partitions) countUses(counted, ownership, 1)
+  test.each([21, 22, 23])(
+    'counts the uses of nodes, and what they own, as a scan would (seed %i)',
+    (seed) => {
+      const random = seededRandom(seed)
+      const image = grownImage(random, 0)
+      for (let step = 0; step < 400; step++) {
+        for (const record of randomRecords(image, random)) applyRecord(image, record)
+        const counted = emptyImage()
+        const owned: number[] = []
+        for (const { partitions } of image.topics.values()) {
+          for (const ownership of partitions) countOwnership(counted, ownership, 1)
+          owned.push(...partitions.map(({ nodeId }) => nodeId))
+        }
+        expect(image.nodeUses).toEqual(counted.nodeUses)
+        for (const nodeId of image.nodes.keys()) {
+          const count = owned.filter((owner) => owner === nodeId).length
+          expect(image.ownedCounts.get(nodeId) ?? 0).toBe(count)
+        }
       }
-      expect(image.nodeUses).toEqual(counted)
-    }
-    expect(image.nodeUses.size).toBeGreaterThan(1)
-  })
+      expect(image.nodeUses.size).toBeGreaterThan(1)
+    },
+  )
 })

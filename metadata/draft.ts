@@ -1,5 +1,6 @@
 import { assert, present } from '../base/assert.ts'
 import type { Image, ImageScalars, ImageState, NodeEntry, TopicEntry } from './image.ts'
+import { IMAGE_TABLES } from './image.ts'
 import type { Change, Undo } from './overlay.ts'
 import { Overlay } from './overlay.ts'
 import type { Ownership } from './records.ts'
@@ -25,6 +26,7 @@ export type DraftChange =
   | ({ readonly table: 'topicIds' } & Change<string, string>)
   | ({ readonly table: 'configs' } & Change<string, string>)
   | ({ readonly table: 'nodeUses' } & Change<number, number>)
+  | ({ readonly table: 'ownedCounts' } & Change<number, number>)
   | {
       readonly table: 'ownerships'
       readonly topicId: string
@@ -52,6 +54,7 @@ export class Draft implements ImageState {
   readonly topicIds: Overlay<string, string>
   readonly configs: Overlay<string, string>
   readonly nodeUses: Overlay<number, number>
+  readonly ownedCounts: Overlay<number, number>
   private readonly image: Image
   private readonly changes: DraftChange[] = []
   private readonly undos: Undo[] = []
@@ -62,10 +65,7 @@ export class Draft implements ImageState {
     this.image = image
     this.scalars = { ...image.scalars }
     const { changes, undos } = this
-    function journal<K, V>(
-      base: Map<K, V>,
-      table: 'nodes' | 'topics' | 'topicIds' | 'configs' | 'nodeUses',
-    ): Overlay<K, V> {
+    function journal<K, V>(base: Map<K, V>, table: (typeof IMAGE_TABLES)[number]): Overlay<K, V> {
       return new Overlay(base, (change, undo) => {
         // The table's name says what K and V are, which the compiler cannot follow here.
         changes.push({ table, ...change } as unknown as DraftChange)
@@ -77,6 +77,7 @@ export class Draft implements ImageState {
     this.topicIds = journal(image.topicIds, 'topicIds')
     this.configs = journal(image.configs, 'configs')
     this.nodeUses = journal(image.nodeUses, 'nodeUses')
+    this.ownedCounts = journal(image.ownedCounts, 'ownedCounts')
   }
 
   setOwnership(topicId: string, partition: number, after: Ownership): void {
@@ -122,9 +123,7 @@ export class Draft implements ImageState {
   commit(): Touched {
     const touched = this.touched()
     Object.assign(this.image.scalars, this.scalars)
-    for (const name of ['nodes', 'topics', 'topicIds', 'configs', 'nodeUses'] as const) {
-      this[name].commit()
-    }
+    for (const name of IMAGE_TABLES) this[name].commit()
     // An array that is in the image is an immutable value from now on.
     this.ownArrays.clear()
     return touched

@@ -66,6 +66,8 @@ export interface ImageState {
    * means never: such a node, once sealed, can go (R5). Kept so that nobody scans a million.
    */
   readonly nodeUses: Table<number, number>
+  /** Node id → how many partitions it owns. Absent means none. */
+  readonly ownedCounts: Table<number, number>
   /** Replaces one ownership of a topic that exists. Without it the topic's entry is replaced. */
   setOwnership?(topicId: string, partition: number, ownership: Ownership): void
 }
@@ -83,7 +85,18 @@ export interface Image extends ImageState {
   readonly topicIds: Map<string, string>
   readonly configs: Map<string, string>
   readonly nodeUses: Map<number, number>
+  readonly ownedCounts: Map<number, number>
 }
+
+/** The tables of an image, for whoever does the same with each of them. */
+export const IMAGE_TABLES = [
+  'nodes',
+  'topics',
+  'topicIds',
+  'configs',
+  'nodeUses',
+  'ownedCounts',
+] as const
 
 export function emptyImage(): Image {
   return {
@@ -100,6 +113,7 @@ export function emptyImage(): Image {
     topicIds: new Map(),
     configs: new Map(),
     nodeUses: new Map(),
+    ownedCounts: new Map(),
   }
 }
 
@@ -119,18 +133,26 @@ function fresh(nodeId: number): Ownership {
   return { nodeId, leaderEpoch: 0, from: NO_PAST, refs: NO_REFS }
 }
 
-/** Counts what `ownership` uses, `change` times, into `uses`. */
-export function countUses(uses: Table<number, number>, ownership: Ownership, change: 1 | -1): void {
-  countUse(uses, ownership.nodeId, change)
-  for (const past of ownership.from) countUse(uses, past.nodeId, change)
-  for (const nodeId of ownership.refs) countUse(uses, nodeId, change)
+/** The counts that an image keeps of its ownerships. */
+type Counts = Pick<ImageState, 'nodeUses' | 'ownedCounts'>
+
+/** Counts an ownership that comes (1) or goes (-1). */
+export function countOwnership(counts: Counts, ownership: Ownership, change: 1 | -1): void {
+  count(counts.ownedCounts, ownership.nodeId, change)
+  countUses(counts.nodeUses, ownership, change)
 }
 
-function countUse(uses: Table<number, number>, nodeId: number, change: 1 | -1): void {
-  const count = (uses.get(nodeId) ?? 0) + change
-  assert(count >= 0, `node ${nodeId} is used less than never`)
-  if (count === 0) uses.delete(nodeId)
-  else uses.set(nodeId, count)
+function countUses(uses: Table<number, number>, ownership: Ownership, change: 1 | -1): void {
+  count(uses, ownership.nodeId, change)
+  for (const past of ownership.from) count(uses, past.nodeId, change)
+  for (const nodeId of ownership.refs) count(uses, nodeId, change)
+}
+
+function count(counts: Table<number, number>, nodeId: number, change: 1 | -1): void {
+  const counted = (counts.get(nodeId) ?? 0) + change
+  assert(counted >= 0, `node ${nodeId} is counted less than never`)
+  if (counted === 0) counts.delete(nodeId)
+  else counts.set(nodeId, counted)
 }
 
 /** Applies one record. Throws an invariant error where the record cannot be applied at all. */
@@ -195,24 +217,24 @@ function applyTopic(
   state: ImageState,
   record: MetadataRecordOf<'topic-created' | 'partitions-added' | 'topic-deleted'>,
 ): void {
-  const { topics, topicIds, nodeUses } = state
+  const { topics, topicIds } = state
   if (record.type === 'topic-created') {
     const { topicId, name, configs } = record
     const partitions = record.owners.map(fresh)
-    for (const ownership of partitions) countUses(nodeUses, ownership, 1)
+    for (const ownership of partitions) countOwnership(state, ownership, 1)
     topics.set(topicId, { topicId, name, configs, partitions })
     topicIds.set(name, topicId)
     return
   }
   const topic = present(topics.get(record.topicId), `topic ${record.topicId}`)
   if (record.type === 'topic-deleted') {
-    for (const ownership of topic.partitions) countUses(nodeUses, ownership, -1)
+    for (const ownership of topic.partitions) countOwnership(state, ownership, -1)
     topics.delete(topic.topicId)
     topicIds.delete(topic.name)
     return
   }
   const added = record.owners.map(fresh)
-  for (const ownership of added) countUses(nodeUses, ownership, 1)
+  for (const ownership of added) countOwnership(state, ownership, 1)
   topics.set(topic.topicId, { ...topic, partitions: [...topic.partitions, ...added] })
 }
 
@@ -221,8 +243,8 @@ function applyOwnership(state: ImageState, record: MetadataRecordOf<'ownership'>
   const { partition, nodeId, leaderEpoch, from, refs } = record
   const old = present(topic.partitions[partition], `partition ${partition} of ${topic.name}`)
   const ownership: Ownership = { nodeId, leaderEpoch, from, refs }
-  countUses(state.nodeUses, ownership, 1)
-  countUses(state.nodeUses, old, -1)
+  countOwnership(state, ownership, 1)
+  countOwnership(state, old, -1)
   if (state.setOwnership) {
     state.setOwnership(topic.topicId, partition, ownership)
     return

@@ -59,6 +59,7 @@ function checkChange(change: DraftChange, context: PredicateContext): void {
       return
     case 'configs':
     case 'nodeUses':
+    case 'ownedCounts':
       // No rule of their own.
       return
   }

@@ -4,7 +4,7 @@ import { objectKind } from '../object-store/header.ts'
 import type { Body } from '../object-store/store.ts'
 import { corrupt, decodeFramed, encodeFramed, parseJson } from './framing.ts'
 import type { Image, ImageScalars, NodeEntry, TopicEntry } from './image.ts'
-import { countUses, emptyImage } from './image.ts'
+import { countOwnership, emptyImage } from './image.ts'
 import { metadataSnapshotKey } from './keys.ts'
 import { NonceWindow } from './nonces.ts'
 import type { Ownership, PastOwner } from './records.ts'
@@ -133,7 +133,7 @@ function imageOf(flat: FlatImage): Image {
     const entry = topicOf(topic)
     image.topics.set(entry.topicId, entry)
     image.topicIds.set(entry.name, entry.topicId)
-    for (const ownership of entry.partitions) countUses(image.nodeUses, ownership, 1)
+    for (const ownership of entry.partitions) countOwnership(image, ownership, 1)
   }
   return image
 }

@@ -1,6 +1,6 @@
 import { randomUuid } from '../../base/random.ts'
 import { spread } from '../../controller/balancer.ts'
-import { ableNodes, ownedCounts } from '../../controller/takeover.ts'
+import { ableNodes } from '../../controller/takeover.ts'
 import { RejectedProposal } from '../../metadata/errors.ts'
 import type { ImageState } from '../../metadata/image.ts'
 import type { MetadataRecord } from '../../metadata/records.ts'
@@ -39,15 +39,15 @@ export function ownersForNew(
   image: ImageState,
   topic: Pick<NewTopic, 'partitions' | 'wishes'>,
 ): number[] {
-  const owned = ownedCounts(image)
-  const active = new Set(ableNodes(image).map(({ nodeId }) => nodeId))
+  const owned = new Map<number, number>()
+  for (const { nodeId } of ableNodes(image)) owned.set(nodeId, image.ownedCounts.get(nodeId) ?? 0)
   const wished: (number | undefined)[] = []
   for (let partition = 0; partition < topic.partitions; partition++) {
-    const nodeId = topic.wishes?.[partition]?.find((wish) => active.has(wish))
+    const nodeId = topic.wishes?.[partition]?.find((wish) => owned.has(wish))
     wished.push(nodeId)
     if (nodeId !== undefined) owned.set(nodeId, (owned.get(nodeId) ?? 0) + 1)
   }
-  const bins = [...active].map((nodeId) => ({ nodeId, count: owned.get(nodeId) ?? 0 }))
+  const bins = Array.from(owned, ([nodeId, count]) => ({ nodeId, count }))
   const free = wished.filter((nodeId) => nodeId === undefined)
   const spreadOwners = spread(free.length, bins).values()
   return wished.flatMap((nodeId) => nodeId ?? spreadOwners.next().value ?? [])
