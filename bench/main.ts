@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { breadthFigure } from './figures/breadth.ts'
 import { fetchFigure } from './figures/fetch.ts'
 import { idleFigure } from './figures/idle.ts'
 import { latencyFigure } from './figures/latency.ts'
@@ -31,6 +32,7 @@ const FIGURES: readonly Figure[] = [
   moveFigure,
   takeoverFigure,
   operatorFigure,
+  breadthFigure,
 ]
 
 const USAGE = `node bench/main.ts [figure…] [--short] [--json <file>] [--set <name>=<number>…]

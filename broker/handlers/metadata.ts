@@ -8,7 +8,6 @@ import { answering, type Broker, codeOf, ZERO_UUID } from './context.ts'
 import { controllerIdFor } from './controller-id.ts'
 import { internalTopic } from './internal-topics.ts'
 import { LeaderReach } from './leader-reach.ts'
-import { replacedNodes } from './replaced-nodes.ts'
 import { createTopic, whyNotTopicName } from './topic-creation.ts'
 import { isInternalTopic } from './topic-names.ts'
 
@@ -45,7 +44,7 @@ export const handleMetadata = answering(
     const topics = found.map((each) => ('errorCode' in each ? each : describe(each, leaders)))
     return {
       throttleTimeMs: 0,
-      brokers: livingBrokers(broker, listener),
+      brokers: livingBrokers(broker, listener, leaders),
       clusterId: image.scalars.clusterId,
       controllerId: controllerIdFor(broker, listener),
       topics: body.includeTopicAuthorizedOperations ? topics.map(withOperations) : topics,
@@ -62,9 +61,12 @@ function withOperations(topic: TopicAnswer): TopicAnswer {
 }
 
 /** Every node that clients of the listener may talk to. */
-function livingBrokers(broker: Broker, listener: string): MetadataResponse['brokers'] {
+function livingBrokers(
+  broker: Broker,
+  listener: string,
+  { replaced }: LeaderReach,
+): MetadataResponse['brokers'] {
   const { image } = broker.node
-  const replaced = replacedNodes(image, listener)
   const brokers = []
   for (const { nodeId, state, address, rack } of image.nodes.values()) {
     const isGone = state === 'sealed' || replaced.has(nodeId)
@@ -80,14 +82,26 @@ function describe(topic: TopicEntry, leaders: LeaderReach): TopicAnswer {
     name: topic.name,
     topicId: topic.topicId,
     isInternal: isInternalTopic(topic.name),
-    partitions: topic.partitions.map(({ nodeId, leaderEpoch }, partitionIndex) => ({
-      ...leaders.of(nodeId),
-      partitionIndex,
-      leaderEpoch,
-      replicaNodes: [nodeId],
-      isrNodes: [nodeId],
-    })),
+    // Made when they are encoded, topic by topic: all at once are a million objects in memory.
+    get partitions() {
+      return partitionsOf(topic, leaders)
+    },
   }
+}
+
+function partitionsOf(topic: TopicEntry, leaders: LeaderReach): TopicAnswer['partitions'] {
+  return topic.partitions.map(({ nodeId, leaderEpoch }, partitionIndex) => {
+    const { errorCode, leaderId, offlineReplicas, replicaNodes } = leaders.of(nodeId)
+    return {
+      errorCode,
+      partitionIndex,
+      leaderId,
+      leaderEpoch,
+      replicaNodes,
+      isrNodes: replicaNodes,
+      offlineReplicas,
+    }
+  })
 }
 
 function refused(error: ErrorName, name: string | null, topicId = ZERO_UUID): TopicAnswer {
