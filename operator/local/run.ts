@@ -78,12 +78,16 @@ async function runCluster(
       reporter.close()
       return refuse([started.message])
     }
-    let code = 0
+    // What never served has not shown what it was to show.
+    let code = options.whileServing === undefined ? 0 : 1
     if (started.ok && options.whileServing !== undefined) {
       code = await options.whileServing({ cluster, reporter, signal: ending.signal })
       if (!ending.signal.aborted) await cluster.stop()
     }
-    if (ending.signal.aborted || options.whileServing === undefined) code = await ending.code
+    // A clean end by a signal does not make good what was to be shown, and was not.
+    if (ending.signal.aborted || options.whileServing === undefined) {
+      code = (await ending.code) || code
+    }
     return code
   } finally {
     ending.forget()
