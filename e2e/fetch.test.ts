@@ -8,9 +8,6 @@ import { batchesIn, fetchBatches, topicIdOf } from './lib/fetch.ts'
 import { batchOf } from './lib/produce.ts'
 import { until } from './lib/wait.ts'
 import { WireClient } from './lib/wire-client.ts'
-import { allowOneRetry } from './lib/retries.ts'
-
-allowOneRetry()
 
 /** Longer than any test may take: what is answered at all was woken by something else. */
 const FOREVER_MS = 600_000

@@ -16,9 +16,6 @@ import { readTopic } from './lib/kcat.ts'
 import { batchOf } from './lib/produce.ts'
 import { until } from './lib/wait.ts'
 import { ask, leadersOf, metadataOf } from './lib/wire-client.ts'
-import { allowOneRetry } from './lib/retries.ts'
-
-allowOneRetry()
 
 const TOPIC = 'guarded'
 const REFUSED = 421

@@ -4,9 +4,6 @@ import { fetchKafkaTools, FETCH_MS_MAX, VerifiableProducer } from './lib/kafka-t
 import { KcatLoad, readTopic } from './lib/kcat.ts'
 import { Load } from './lib/load.ts'
 import { pause } from './lib/wait.ts'
-import { allowOneRetry } from './lib/retries.ts'
-
-allowOneRetry()
 
 const PARTITIONS = 9
 const ALL = Array.from({ length: PARTITIONS }, (_, index) => index)

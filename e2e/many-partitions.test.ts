@@ -4,9 +4,6 @@ import { type BrokerProcess, EXIT_DRAINED } from './lib/broker-process.ts'
 import { Cluster } from './lib/cluster.ts'
 import { readTopic } from './lib/kcat.ts'
 import { writeEverywhere } from './lib/produce.ts'
-import { allowOneRetry } from './lib/retries.ts'
-
-allowOneRetry()
 
 /** Each of three brokers has a thousand. */
 const PARTITIONS = 3_000

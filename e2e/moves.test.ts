@@ -12,9 +12,6 @@ import { Load } from './lib/load.ts'
 import { batchOf } from './lib/produce.ts'
 import { until } from './lib/wait.ts'
 import { ask, leadersOf, metadataOf } from './lib/wire-client.ts'
-import { allowOneRetry } from './lib/retries.ts'
-
-allowOneRetry()
 
 const PARTITIONS = 12
 const ALL = Array.from({ length: PARTITIONS }, (_, index) => index)

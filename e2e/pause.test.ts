@@ -9,9 +9,6 @@ import { Load } from './lib/load.ts'
 import { batchOf } from './lib/produce.ts'
 import { until } from './lib/wait.ts'
 import { leadersOf, WireClient } from './lib/wire-client.ts'
-import { allowOneRetry } from './lib/retries.ts'
-
-allowOneRetry()
 
 const TOPIC = 'paused'
 const PARTITIONS = 6

@@ -6,9 +6,6 @@ import { readTopic } from './lib/kcat.ts'
 import { Load } from './lib/load.ts'
 import { until } from './lib/wait.ts'
 import { leadersOf } from './lib/wire-client.ts'
-import { allowOneRetry } from './lib/retries.ts'
-
-allowOneRetry()
 
 /** What e2e/kill, e2e/pause and e2e/moves show on a folder, once more on an S3 server. */
 const PARTITIONS = 6
