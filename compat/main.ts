@@ -131,6 +131,8 @@ async function main(): Promise<number> {
   return writeCounts(outcomes, isStale && process.env.CI === 'true') > 0 ? 1 : 0
 }
 
+// Each child adds a listener until it ends, and a dozen run at once.
+process.setMaxListeners(100)
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   // Children die with this process (e2e/lib/child.ts), which must end by itself for that.
   process.once(signal, () => process.exit(130))

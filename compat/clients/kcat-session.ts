@@ -67,7 +67,7 @@ function tellRecords(child: ChildProcess, onRecord: () => void = () => {}): void
  * `% Group g rebalanced: incremental assignment of 2 partition(s) (memberid …): topic [0], topic [1]`
  * (or `incremental revoke`).
  */
-const REBALANCED = /^% Group .* rebalanced.*\b(assign|revo)[a-z]*\b.*?: (.*)$/
+const REBALANCED = /^% Group .* rebalanced.* (assigned|revoked|assignment|revoke)\b.*: (.*)$/
 
 async function consume(): Promise<void> {
   const { child, code } = start([
@@ -82,9 +82,10 @@ async function consume(): Promise<void> {
   tellRecords(child)
   if (child.stderr !== null) {
     createInterface({ input: child.stderr }).on('line', (line) => {
-      const [, event, list = ''] = REBALANCED.exec(line) ?? []
+      const [, word, list = ''] = REBALANCED.exec(line) ?? []
+      if (word === undefined) return
       const partitions = [...list.matchAll(/\[(\d+)\]/g)].map(([, each]) => Number(each))
-      if (event === 'assigned' || event === 'revoked') report({ event, partitions })
+      report({ event: word.startsWith('assign') ? 'assigned' : 'revoked', partitions })
     })
   }
   report({ event: 'ready' })

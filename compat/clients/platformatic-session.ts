@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
 import {
   Admin,
   ConfigResourceTypes,
@@ -21,6 +22,7 @@ import {
   takeSteps,
   topic,
   versionOfPackage,
+  wordsOf,
 } from './node-session.ts'
 
 /** A session of platformatic's client. */
@@ -61,9 +63,9 @@ function newConsumer(): Consumer<string, string, string, string> {
   })
 }
 
-async function consume(): Promise<void> {
-  const consumer = newConsumer()
-  let assigned: readonly number[] = []
+let assigned: readonly number[] = []
+
+function tellAssignments(consumer: ReturnType<typeof newConsumer>): void {
   consumer.on('consumer:group:join', ({ assignments }) => {
     const before = assigned
     assigned = (assignments ?? []).flatMap((each) => (each.topic === topic ? each.partitions : []))
@@ -72,18 +74,55 @@ async function consume(): Promise<void> {
     report({ event: 'revoked', partitions: before.filter((each) => !kept.includes(each)) })
     report({ event: 'assigned', partitions: assigned.filter((each) => !kept.includes(each)) })
   })
-  // What its documentation shows: where the group stopped, and from the beginning the first time.
-  const stream = await consumer.consume({
-    topics: [topic],
-    mode: 'committed',
-    fallbackMode: 'earliest',
-  })
-  stream.on('data', tell)
-  stream.on('error', (error) => fail('stream', error))
+}
+
+/** Reads until the runner asks for the end, or until the stream ends with an error: returns that. */
+async function readOnce(): Promise<Error | null> {
+  const consumer = newConsumer()
+  tellAssignments(consumer)
+  try {
+    // What its documentation shows: where the group stopped, and from the beginning the first time.
+    const stream = await consumer.consume({
+      topics: [topic],
+      mode: 'committed',
+      fallbackMode: 'earliest',
+    })
+    stream.on('data', tell)
+    const failed = new Promise<Error>((resolve) => stream.on('error', resolve))
+    const error = await Promise.race([failed, finishing.then(() => null)])
+    if (error === null) {
+      await stream.close()
+      await consumer.close()
+    } else {
+      await leave(consumer)
+    }
+    return error
+  } catch (error) {
+    await leave(consumer)
+    return error as Error
+  }
+}
+
+/** One that cannot leave its group, such as for want of a coordinator, is a member all the same. */
+async function leave(consumer: ReturnType<typeof newConsumer>): Promise<void> {
+  for (;;) {
+    try {
+      return await consumer.close(true)
+    } catch (error) {
+      process.stderr.write(`it cannot leave: ${wordsOf(error)}\n`)
+      await pause(500)
+    }
+  }
+}
+
+async function consume(): Promise<void> {
   report({ event: 'ready' })
-  await finishing
-  await stream.close()
-  await consumer.close()
+  for (let error = await readOnce(); error !== null; error = await readOnce()) {
+    if (!settings.isRestarted) return fail('stream', error)
+    process.stderr.write(`a new consumer is made: ${wordsOf(error)}\n`)
+    report({ event: 'revoked', partitions: assigned })
+    assigned = []
+  }
 }
 
 async function seek(): Promise<void> {

@@ -10,6 +10,17 @@ export const KAFKAJS_RECORD_PER_SEND: Adjustment = {
     'resolves as if it had',
 }
 
+/**
+ * aiokafka 0.14.0, consumer/group_coordinator.py: close() commits and leaves, but looks for no
+ * coordinator. The time is longer than that between two heartbeats.
+ */
+export const AIOKAFKA_SETTLED: Adjustment = {
+  settleMs: 6_000,
+  why:
+    'a consumer is stopped only after its group’s coordinator was in one place for six seconds, in ' +
+    'which it hears of it: a `stop()` that finds the coordinator gone raises an exception, or never returns',
+}
+
 /** @platformatic/kafka 2.12.1, producer.ts: #performSingleDestinationSend. */
 const PLATFORMATIC_SEND =
   'each `send()` has one record. When a `send()` has records for several partitions of one ' +
@@ -22,12 +33,13 @@ export const PLATFORMATIC_RECORD_PER_SEND: Adjustment = {
 }
 
 /** @platformatic/kafka 2.12.1, consumer.ts: #fetch keeps the node it was made for. */
-export const PLATFORMATIC_PATIENT: Adjustment = {
+export const PLATFORMATIC_RESTARTED: Adjustment = {
   producer: { recordPerSend: true, isPatient: true },
-  consumer: { isPatient: true },
+  consumer: { isRestarted: true },
   why:
-    `${PLATFORMATIC_SEND}. Producers and consumers have \`retries: true\`, \`retryDelay: 50\`, ` +
-    '`connectTimeout: 1000` and `metadataMaxAge: 250`: by default a consumer gives up, and ends its ' +
-    'stream with an error, when a fetch fails four times within three seconds, which it does when ' +
-    'the partitions of a broker that died went to more than one other',
+    `${PLATFORMATIC_SEND}. Producers have \`retries: true\`, \`retryDelay: 50\`, ` +
+    '`connectTimeout: 1000` and `metadataMaxAge: 250`; by default they give up sooner. A consumer ' +
+    'whose stream ends with an error is closed, and a new one made: by default the stream ends when a ' +
+    'fetch fails four times within three seconds, as it does when the partitions of a broker that ' +
+    'died went to several others; with `retries: true` it tried the dead broker for ever',
 }

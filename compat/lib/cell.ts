@@ -75,6 +75,11 @@ export class Cell {
     return this.start({ role: 'consume', groupId: this.topic, ...adjusted, ...settings })
   }
 
+  /** How long this client needs peace before a consumer of it may end. */
+  get settleMs(): number {
+    return this.client.adjusted[this.options.scenario]?.settleMs ?? 0
+  }
+
   createTopic(partitions = PARTITIONS): Promise<void> {
     return this.cluster.createTopic(this.topic, partitions)
   }

@@ -4,8 +4,9 @@ import { fileURLToPath } from 'node:url'
 import { finished, spawnGuarded } from '../../e2e/lib/child.ts'
 import { ADMIN_CALLS, type AdminCall } from './admin-calls.ts'
 import {
+  AIOKAFKA_SETTLED,
   KAFKAJS_RECORD_PER_SEND,
-  PLATFORMATIC_PATIENT,
+  PLATFORMATIC_RESTARTED,
   PLATFORMATIC_RECORD_PER_SEND,
 } from './adjustments.ts'
 import type { Client } from './client.ts'
@@ -138,8 +139,8 @@ export const clients: readonly Client[] = [
     known: {},
     adjusted: {
       moves: PLATFORMATIC_RECORD_PER_SEND,
-      kills: PLATFORMATIC_PATIENT,
-      restarts: PLATFORMATIC_PATIENT,
+      kills: PLATFORMATIC_RESTARTED,
+      restarts: PLATFORMATIC_RESTARTED,
     },
     lacks: ['elect leaders', 'describe producers', 'reassign a partition', 'list reassignments'],
     settings: [FROM_BEGINNING],
@@ -150,7 +151,11 @@ export const clients: readonly Client[] = [
     codecs: ALL,
     cannot: { cooperative: NO_COOPERATIVE },
     known: {},
-    adjusted: {},
+    adjusted: {
+      'coordinator-moves': AIOKAFKA_SETTLED,
+      kills: AIOKAFKA_SETTLED,
+      restarts: AIOKAFKA_SETTLED,
+    },
     lacks: [
       'list offsets',
       'elect leaders',

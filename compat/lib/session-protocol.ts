@@ -24,8 +24,10 @@ export interface SessionSettings {
   readonly idempotent?: boolean
   /** produce: each call of the client gets one record, for clients that take several. */
   readonly recordPerSend?: boolean
-  /** It tries again for as long as it takes, and looks for what moved more often than by default. */
+  /** produce: the client tries again for as long as it takes, and looks for owners more often. */
   readonly isPatient?: boolean
+  /** consume: the application makes a new consumer when one ends with an error. */
+  readonly isRestarted?: boolean
   /** consume: partitions change hands without that all of a group stop (cooperative-sticky). */
   readonly isCooperative?: boolean
   /** consume: the group. admin: the name of a group to make and delete. */

@@ -13,15 +13,8 @@ import { Traffic } from './traffic.ts'
 
 const MOVE_ROUNDS = 4
 const MOVES_PER_ROUND = 3
-export const MOVE_EVERY_MS = 1_500
+const MOVE_EVERY_MS = 1_500
 const KILLS = 2
-/**
- * Longer than clients take between two heartbeats, so that all know their coordinator in the end:
- * a consumer of aiokafka 0.14 that hears of a new one only in its stop() never returns from that,
- * as it looks for none while it closes.
- */
-const SETTLE_MS = 6_000
-
 /** Partition after partition moves, of every topic that clients use. */
 async function runMoves(cell: Cell): Promise<undefined> {
   const traffic = await Traffic.start(cell)
@@ -53,7 +46,6 @@ async function runCoordinatorMoves(cell: Cell): Promise<undefined> {
       }
     })
   }
-  await pause(SETTLE_MS)
   await traffic.finish()
 }
 

@@ -4,7 +4,7 @@ import type { SessionSettings } from '../lib/session-protocol.ts'
 import type { Scenario } from './scenario.ts'
 
 export const JOIN_MS_MAX = 120_000
-export const RECORDS_PER_SECOND = 100
+const RECORDS_PER_SECOND = 100
 
 /** Waits until all partitions are assigned, each to one of `consumers`, and each has some. */
 export async function untilShared(consumers: readonly Session[]): Promise<void> {

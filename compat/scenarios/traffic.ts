@@ -1,8 +1,12 @@
+import { pause } from '../../e2e/lib/wait.ts'
 import { type Cell, untilAllRead } from '../lib/cell.ts'
 import type { Session } from '../lib/session.ts'
 import { runAdmin } from './admin.ts'
-import { JOIN_MS_MAX, RECORDS_PER_SECOND, untilShared } from './groups.ts'
+import { JOIN_MS_MAX, untilShared } from './groups.ts'
 import { prepareSeek, seekByTime } from './records.ts'
+
+/** Some clients send one record at a time here, and must keep up on a busy machine. */
+const RECORDS_PER_SECOND = 40
 
 /** Does something to the cluster, above all to what carries `topics`. */
 export type Disturbance = (topics: readonly string[]) => Promise<void>
@@ -62,7 +66,12 @@ export class Traffic {
     const firstMs = isSeeking ? await prepareSeek(part) : 0
     const beside = isSeeking ? seekByTime(part, firstMs) : runAdmin(part)
     const topics = isSeeking ? [cell.topic, part.topic] : [cell.topic]
-    await allWell([disturb(topics), this.comeOrGo(), beside])
+    const goesLater = cell.settleMs > 0 && this.visitor !== null
+    await allWell([disturb(topics), beside, ...(goesLater ? [] : [this.comeOrGo()])])
+    if (goesLater) {
+      await pause(cell.settleMs)
+      await this.comeOrGo()
+    }
     await second.finish()
     await this.flows()
   }
@@ -102,6 +111,7 @@ export class Traffic {
     const { steady, visitor, residents, producers, consumers } = this
     await steady.finish()
     await untilAllRead(producers, consumers)
+    await pause(this.cell.settleMs)
     for (const each of visitor === null ? residents : [...residents, visitor]) await each.finish()
     await this.cell.checkAll(producers, consumers)
   }

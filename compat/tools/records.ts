@@ -80,8 +80,9 @@ async function apiVersions(bench: ToolBench): Promise<void> {
   for (const block of brokers) {
     for (const { name, key, advertised } of served) {
       const [first, last] = advertised
-      const line = `${name}(${key}): ${first} to ${last} [usable: ${last}]`
-      if (!block.includes(line)) throw new Error(`'${line}' is missing in ${block}`)
+      const range = first === last ? `${first}` : `${first} to ${last}`
+      const line = `${name}(${key}): ${range} [usable: ${last}]`
+      if (!block.includes(line)) throw new Error(`'${line}' is missing`)
     }
     const count = block.match(/\[usable: \d+\]/g)?.length
     if (count !== served.length) throw new Error(`${count} are usable, ${served.length} are served`)

@@ -17,12 +17,13 @@ function toldIn(words: string): Told[] {
 /** Writes the numbers from 0 on; every one must be acknowledged. */
 export async function verifiablyProduce(
   bench: ToolBench,
-  options: { topic: string; count: number; perSecond?: number },
+  options: { topic: string; count: number; perSecond?: number; configFile?: string },
 ): Promise<void> {
-  const { topic, count, perSecond = -1 } = options
+  const { topic, count, perSecond = -1, configFile } = options
   const words = await bench.run(`${PREFIX}.VerifiableProducer`, [
     ...['--bootstrap-server', bench.bootstrap, '--topic', topic, '--acks', '-1'],
     ...['--max-messages', String(count), '--throughput', String(perSecond)],
+    ...(configFile === undefined ? [] : ['--command-config', configFile]),
   ])
   const acked = toldIn(words).filter(({ name }) => name === 'producer_send_success').length
   if (acked !== count) throw new Error(`${acked} of ${count} were acknowledged`)
