@@ -6,6 +6,7 @@ import { breadthFigure } from './figures/breadth.ts'
 import { fetchFigure } from './figures/fetch.ts'
 import { idleFigure } from './figures/idle.ts'
 import { latencyFigure } from './figures/latency.ts'
+import { manyFigure } from './figures/many.ts'
 import { moveFigure } from './figures/move.ts'
 import { operatorFigure } from './figures/operator.ts'
 import { produceFigure } from './figures/produce.ts'
@@ -33,6 +34,7 @@ const FIGURES: readonly Figure[] = [
   takeoverFigure,
   operatorFigure,
   breadthFigure,
+  manyFigure,
 ]
 
 const USAGE = `node bench/main.ts [figure…] [--short] [--json <file>] [--set <name>=<number>…]
