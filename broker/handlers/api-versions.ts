@@ -1,8 +1,11 @@
 import type { ApiVersionsRequest, ApiVersionsResponse } from '../protocol/messages/api-versions.ts'
 import { answering, type Broker, codeOf } from './context.ts'
 
-/** metadata.version 4.2-IV1: what clients of Kafka 4.3 find in a fresh cluster. */
-const METADATA_VERSION = { name: 'metadata.version', min: 7, level: 29 }
+/**
+ * metadata.version 4.3-IV0: what clients find in a fresh cluster of Kafka 4.3.1 (its own
+ * MetadataVersion.latestProduction; a test asks it). Clients and tools compare levels only.
+ */
+const METADATA_VERSION = { name: 'metadata.version', min: 7, level: 30 }
 
 /**
  * ApiVersions: v0-4.

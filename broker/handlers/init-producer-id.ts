@@ -3,7 +3,8 @@ import type {
   InitProducerIdResponse,
 } from '../protocol/messages/init-producer-id.ts'
 import type { ErrorName } from '../protocol/error-codes.ts'
-import { answering, type Broker, codeOf } from './context.ts'
+import { apis } from '../protocol/api-keys.ts'
+import { answering, type Broker, codeOf, type Handler } from './context.ts'
 
 /**
  * InitProducerId: v0-5.
@@ -15,9 +16,19 @@ import { answering, type Broker, codeOf } from './context.ts'
  * for ACLs.
  *
  * v3: KIP-360, an id and epoch to go on with; without a transactional id Kafka allots a fresh id
- * all the same. v4: PRODUCER_FENCED. v5: KIP-890.
+ * all the same. v4: PRODUCER_FENCED. v5: KIP-890. v6 is not advertised: Kafka has it behind
+ * `unstable.api.versions.enable` and closes the connection of who asks for it without that.
  */
-export const handleInitProducerId = answering(
+export const handleInitProducerId: Handler = (broker, request) => {
+  const { version } = request
+  if (version <= apis.initProducerId.advertised[1]) return answer(broker, request)
+  const { name: api } = request.api
+  broker.logger.info('a request has a version that is not advertised', { api, version })
+  request.respondNothing()
+  request.connection.close()
+}
+
+const answer = answering(
   async (broker: Broker, body: InitProducerIdRequest): Promise<InitProducerIdResponse> => {
     if ((body.producerId === -1) !== (body.producerEpoch === -1)) return refused('INVALID_REQUEST')
     if (body.transactionalId !== null) {
