@@ -18,7 +18,7 @@ export interface FenceOptions {
 /**
  * Ends a node's WAL: puts a fence at the first gap above its newest checkpoint, and returns the
  * seq of the fence, the sealed end. From then on no PUT of the node at or above it can be
- * acknowledged, since acknowledging goes in key order. Adopts the fence of another taker.
+ * acknowledged, since acknowledging goes in key order (key-order). Adopts the fence of another taker.
  */
 export async function fenceNode(nodeId: number, options: FenceOptions): Promise<number> {
   const { store, clock, random, signal } = options
@@ -38,7 +38,7 @@ export async function fenceNode(nodeId: number, options: FenceOptions): Promise<
       // The node lives and wrote this object while we looked: the gap is further up.
       if (!decided) end++
     }
-    // A fence at or below a checkpoint lies on a key that was trimmed, and fences nobody.
+    // A fence at or below a checkpoint lies on a key that was trimmed, and fences nobody (read-again).
     if ((await newestCheckpointSeq(store, nodeId)) < end) return end
   }
 }

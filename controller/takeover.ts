@@ -71,7 +71,8 @@ export function reassignFrom(
 
 /**
  * Takes a node over whole: fences its WAL, then seals it and gives its partitions away, in one
- * batch (R8). Harmless for a node that is alive: it notices the fence and starts again as another.
+ * batch (R8): the end that others read up to is the image's from then on (R3). Harmless for a node
+ * that is alive: it notices the fence and starts again as another.
  */
 export async function takeOver(
   log: MetadataLog,

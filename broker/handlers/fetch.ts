@@ -74,7 +74,8 @@ class FetchTask {
   private watched: Partition[] = []
   /**
    * Whether the metadata log's head was read since: offsets out of range are only told then, since
-   * an owner of yesterday has a short log, and consumers that are told so begin somewhere else.
+   * an owner of yesterday has a short log, and consumers that are told so begin somewhere else
+   * (short-logs).
    */
   private head: 'not read' | 'read' | 'unreadable' = 'not read'
 

@@ -150,7 +150,7 @@ export class Checkpointer {
     return { entries, covered }
   }
 
-  /** Only after the checkpoint is durable, and for the epochs it holds open (R1, R5). */
+  /** Only after the checkpoint is durable, and for the epochs it holds open (R1, R5, key-order). */
   private async clearFrom(covered: readonly Covered[]): Promise<void> {
     const { log, nodeId } = this.options
     const propose = (image: ImageState): MetadataRecord[] => {
@@ -178,7 +178,10 @@ export class Checkpointer {
     while (propose(log.image).length > 0) await log.append(propose)
   }
 
-  /** R6: only after reading the head and finding this node unsealed. Keeps the one before, too. */
+  /**
+   * R6: only after reading the head and finding this node unsealed. Keeps the one before, too.
+   * For now the rule is about checkpoints: WAL objects are not trimmed (decision 3).
+   */
   private async deleteOlder(seq: number): Promise<void> {
     const { store, log, nodeId } = this.options
     const older = await store.list({ prefix: checkpointPrefix(nodeId), limit: 100 })

@@ -120,7 +120,10 @@ export class Partition implements WalSource {
     return this.state?.logStartOffset ?? 0
   }
 
-  /** Begins the epoch with the state that was recovered (R2). */
+  /**
+   * Begins the epoch with the state that was recovered (R2). Its open entry goes into the next cut,
+   * before all data: nothing new is acknowledged without it (open-first).
+   */
   open(state: HotState): void {
     assert(this.phase === 'opening', 'a partition is opened once')
     this.state = state
@@ -158,7 +161,7 @@ export class Partition implements WalSource {
 
   /**
    * Appends one batch, in one synchronous step: sequence check, offsets, queue. The waiter hears of
-   * it once durable. A duplicate is answered when its original is durable, never before.
+   * it once durable. A duplicate is answered when its original is durable, never before (open-first).
    */
   append(batch: AppendBatch, waiter: AppendWaiter, index: number): void {
     if (this.phase !== 'open' || this.state === null) {
@@ -380,6 +383,7 @@ export class Partition implements WalSource {
     this.wakeWatchers()
   }
 
+  /** Comes in key order: a close above a gap would tell the next owner of what may be cut off. */
   private closeDurable(state: Buffer): void {
     this.phase = 'closed'
     assert(this.waiting.length === 0 && this.pendingBatches.length === 0, 'nothing follows a close')

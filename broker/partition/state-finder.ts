@@ -23,7 +23,7 @@ type Look =
 
 /**
  * Finds the state that a new owner begins with, by the `from` list of the ownership map, newest
- * entry first (R1, R3).
+ * entry first (R1, R3; docs/protocol.md has all rules).
  */
 export class StateFinder {
   private readonly options: {

@@ -220,7 +220,7 @@ export class WalWriter {
       })
   }
 
-  /** Hands out durability strictly in key order: a gap below would end the WAL for a taker. */
+  /** Hands out durability strictly in key order: a gap below ends the WAL for a taker (key-order). */
   private acknowledge(): void {
     while (this.inFlight[0]?.done) {
       const put = present(this.inFlight.shift(), 'the oldest PUT')
