@@ -3,6 +3,9 @@ import type { Session } from './session.ts'
 
 const EXAMPLES_MAX = 3
 
+type Producer = Pick<Session, 'acked' | 'settings'>
+type Consumer = Pick<Session, 'records'>
+
 function told(fault: string, examples: readonly string[]): string[] {
   if (examples.length === 0) return []
   return [`${fault}, ${examples.length} times: ${examples.slice(0, EXAMPLES_MAX).join(' ')}`]
@@ -23,7 +26,7 @@ function doubledIn(log: readonly ReadRecord[]): string[] {
   return [...placesOf(log)].filter(([, { length }]) => length > 1).map(([value]) => value)
 }
 
-function isOfIdempotent(value: string, producers: readonly Session[]): boolean {
+function isOfIdempotent(value: string, producers: readonly Producer[]): boolean {
   return producers.some(({ settings }) => {
     return settings.idempotent === true && value.startsWith(`${settings.name}-`)
   })
@@ -35,7 +38,7 @@ function isOfIdempotent(value: string, producers: readonly Session[]): boolean {
  */
 export function faultsOfAcknowledged(
   log: readonly ReadRecord[],
-  producers: readonly Session[],
+  producers: readonly Producer[],
 ): string[] {
   const places = placesOf(log)
   const lost: string[] = []
@@ -56,7 +59,7 @@ export function faultsOfAcknowledged(
 }
 
 /** The same after all producers ended well: then nothing else may be there, and nothing twice. */
-export function faultsOfLog(log: readonly ReadRecord[], producers: readonly Session[]): string[] {
+export function faultsOfLog(log: readonly ReadRecord[], producers: readonly Producer[]): string[] {
   const acked = new Set(producers.flatMap((each) => each.acked.map(({ value }) => value)))
   const others = doubledIn(log).filter((value) => !isOfIdempotent(value, producers))
   const unknown = log.map(({ value }) => value).filter((value) => !acked.has(value))
@@ -73,7 +76,7 @@ export function faultsOfLog(log: readonly ReadRecord[], producers: readonly Sess
  */
 export function faultsOfReading(
   log: readonly ReadRecord[],
-  consumers: readonly Session[],
+  consumers: readonly Consumer[],
 ): string[] {
   const placeOf = ({ partition, offset }: ReadRecord): string => `${partition}/${offset}`
   const unread = new Map(log.map((record) => [placeOf(record), record.value]))
