@@ -185,7 +185,6 @@ export class LocalCluster {
         STREAMCLUSTER_ADMIN_LISTEN: `${bootstrap.host}:0`,
         STREAMCLUSTER_CONFIG: JSON.stringify(cluster.spec.config),
         STREAMCLUSTER_LOG_LEVEL: logLevel,
-        STREAMCLUSTER_CONTROLLER_CANDIDATE: 'true',
       },
     })
   }

@@ -23,7 +23,7 @@ const HELP = `Runs the StreamCluster of a file on this machine, without Kubernet
   --file   FILE   the resource (default ${FILE_DEFAULT})
   --port   PORT   where clients bootstrap, instead of the listener's port; 0 is any free one
   --data   DATA   the folder to keep data in, instead of the path of spec.storage.volume;
-                  or s3://bucket/prefix, with the usual AWS variables
+                  or file:///folder, or s3://bucket/prefix, with the usual AWS variables
   --help          this text
 
 FILE, PORT and DATA may come from the environment as well. Ctrl-C drains and ends; twice ends at
@@ -64,8 +64,9 @@ export function readOptions(input: {
     return refused(`PORT is ${portText}: it must be a number from 0 to 65535`)
   }
   const { workingFolder } = input
-  const result = localStorageOf(cluster.resource, { data, workingFolder })
-  if (!result.ok) return refused(`${file}: ${result.message}`)
+  const result = localStorageOf(cluster.resource, { data, workingFolder, environment })
+  // What DATA says wrong is not the file's fault.
+  if (!result.ok) return refused(data === null ? `${file}: ${result.message}` : result.message)
   return { kind: 'run', options: { cluster: cluster.resource, storage: result.storage, port } }
 }
 

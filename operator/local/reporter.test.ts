@@ -155,7 +155,16 @@ describe('the plain output', () => {
     for (let up = 0; up <= 25; up++) reporter.draw(modelOf(up))
     expect(output.lines).toEqual(['ready 127.0.0.1:9092', ''])
     const summary =
-      '12:00:00  0 of 1 brokers serve, in 0 B/s, out 0 B/s, 0 requests/s, 0 partitions, a note'
+      '12:00:00  0 of 1 brokers serve, in 0 B/s, out 0 B/s, 0 requests/s, 0 partitions, ' +
+      '0 moves, a note'
     expect(notes.lines).toEqual(['12:00:00  node 1 serves', summary, summary, ''])
+  })
+
+  test('tells how many partitions have moved, and how long the last one took', () => {
+    const [output, notes] = [new Terminal(300), new Terminal(300)]
+    const reporter = plainReporter({ output, notes, timeOfDay })
+    reporter.draw(modelOf(0))
+    reporter.draw({ ...modelOf(10), moves: { count: 6, lastMs: 41.3 } })
+    expect(notes.lines[0]).toContain(', 6 moves (the last took 41 ms), ')
   })
 })

@@ -3,14 +3,20 @@ import { parseS3Url } from '../../object-store/open.ts'
 import { streamCluster } from '../api/stream-cluster.ts'
 import { localStorageOf } from './storage.ts'
 
-function storageOf(storage: object, data: string | null = null) {
+type Environment = Readonly<Record<string, string>>
+
+function resultOf(storage: object, data: string | null, environment: Environment = {}) {
   const cluster = streamCluster.parse({
     apiVersion: 'streamcluster.io/v1alpha1',
     kind: 'StreamCluster',
     metadata: { name: 'dev' },
     spec: { storage },
   })
-  const result = localStorageOf(cluster, { data, workingFolder: '/srv/work' })
+  return localStorageOf(cluster, { data, workingFolder: '/srv/work', environment })
+}
+
+function storageOf(storage: object, data: string | null = null, environment: Environment = {}) {
+  const result = resultOf(storage, data, environment)
   if (!result.ok) throw new Error(result.message)
   return result.storage
 }
@@ -58,10 +64,65 @@ describe('storage of a local run', () => {
     })
   })
 
-  test('two runs on one bucket and prefix meet in one lock, on another prefix they do not', () => {
-    const lockOf = (prefix: string): string =>
-      storageOf({ s3: { bucket: 'orders', prefix } }).lockFolder
-    expect(lockOf('a')).toBe(lockOf('a/'))
-    expect(lockOf('a')).not.toBe(lockOf('b'))
+  test.each(['/srv/data', 'file:///srv/data', 'file:///srv/data/', '../data', 'FILE:///srv/data'])(
+    'DATA=%s is one folder, and has one lock',
+    (data) => {
+      expect(storageOf({ volume: { path: 'unused' } }, data)).toEqual({
+        storeUrl: 'file:///srv/data/bucket',
+        description: '/srv/data',
+        logFolder: '/srv/data/logs',
+        lockFolder: '/srv/data/lock',
+      })
+    },
+  )
+
+  test.each([
+    ['file://srv/data', 'three slashes'],
+    ['file:data', 'three slashes'],
+    ['file:///', 'three slashes'],
+    ['gs://bucket/prefix', 'must be a folder'],
+    ['http://127.0.0.1:9000/bucket', 'must be a folder'],
+    ['memory:', 'must be a folder'],
+    ['s3://', 's3://bucket/prefix'],
+    ['s3://bucket?endpont=http://x', "parameter 'endpont'"],
+    ['s3://bucket//prefix', 'empty part'],
+    ['s3://key:secret@bucket', 'may not hold credentials'],
+  ])('DATA=%s is refused with words', (data, words) => {
+    const result = resultOf({ volume: { path: './data' } }, data)
+    expect(result).toMatchObject({ ok: false, message: expect.stringContaining(words) })
+  })
+})
+
+describe('the lock of a run on a bucket', () => {
+  const SERVER = 'http://127.0.0.1:9000'
+  const BY_VARIABLE = { AWS_ENDPOINT_URL_S3: SERVER, AWS_ENDPOINT_URL: 'http://other:1' }
+  const volume = { volume: { path: 'unused' } }
+  const query = `endpoint=${encodeURIComponent(SERVER)}`
+
+  test.each<[string, object, string | null, Environment]>([
+    ['by DATA and a variable', volume, 's3://bkt/p', BY_VARIABLE],
+    ['with a slash at the end', volume, 's3://bkt/p/', BY_VARIABLE],
+    ['by the general variable', volume, 's3://bkt/p', { AWS_ENDPOINT_URL: `${SERVER}/` }],
+    ['by a URL with the endpoint', volume, `s3://bkt/p?${query}`, {}],
+    ['by a URL that overrides the variables', volume, `s3://bkt/p/?${query}`, BY_VARIABLE],
+    ['with what is no part of the place', volume, `s3://bkt/p?region=eu-1&${query}`, {}],
+    ['by spec.storage.s3', { s3: { bucket: 'bkt', prefix: 'p', endpoint: SERVER } }, null, {}],
+    ['by it and a variable', { s3: { bucket: 'bkt', prefix: 'p/' } }, null, BY_VARIABLE],
+  ])('is the same however the place is named: %s', (_, storage, data, environment) => {
+    const one = storageOf(volume, `s3://bkt/p?endpoint=${SERVER}`).lockFolder
+    expect(storageOf(storage, data, environment).lockFolder).toBe(one)
+  })
+
+  test('differs where bucket, prefix or server differ', () => {
+    const urls = [
+      's3://bkt/p',
+      's3://bkt/q',
+      's3://bkt',
+      's3://pkt/b',
+      's3://cup/p',
+      `s3://bkt/p?${query}`,
+    ]
+    const locks = urls.map((url) => storageOf(volume, url).lockFolder)
+    expect(new Set(locks).size).toBe(urls.length)
   })
 })

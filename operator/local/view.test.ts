@@ -69,7 +69,7 @@ describe('the view', () => {
       '     -  starting           -         -         -           -      -          -  1 m 15 s',
       ' total                     8      5.00      24.7         199           16.8 MB',
       '',
-      'partitions moved 6, the last took 41 ms   * runs the controller',
+      '6 moves (the last took 41 ms)   * runs the controller',
       '12:00:00  1 → 3  network 100 MB/s per broker',
     ])
   })

@@ -110,6 +110,7 @@ export function summaryLine(model: ViewModel): string {
     `out ${scaled(total.bytesOut, 'B/s')}`,
     `${Math.round(total.requests)} requests/s`,
     `${total.partitions} partitions`,
+    movesWords(model),
   ]
   return [...parts, ...model.notes].join(', ')
 }
@@ -127,10 +128,14 @@ function headLines(model: ViewModel, paint: Paint): string[] {
   ]
 }
 
-function footLines(model: ViewModel, paint: Paint): string[] {
+function movesWords(model: ViewModel): string {
   const { count, lastMs } = model.moves
-  const last = lastMs === null ? '' : `, the last took ${Math.round(lastMs)} ms`
-  const moves = `partitions moved ${count}${count === 0 ? '' : last}`
+  const last = count === 0 || lastMs === null ? '' : ` (the last took ${Math.round(lastMs)} ms)`
+  return `${count} moves${last}`
+}
+
+function footLines(model: ViewModel, paint: Paint): string[] {
+  const moves = movesWords(model)
   const star = model.members.some(({ load }) => load?.controller) ? '   * runs the controller' : ''
   const changes = model.scaleEvents.map(
     ({ time, from, to, why }) => `${time}  ${from} → ${to}  ${paint('dim', why)}`,
