@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
 import kafkajs, { type Admin, type Consumer } from 'kafkajs'
 import {
   check,
@@ -77,11 +78,23 @@ async function consume(): Promise<void> {
   await consumer.disconnect()
 }
 
-async function seek(): Promise<void> {
+/** A new one asks for the owners of partitions first. */
+async function offsetsByTime(): Promise<{ partition: number; offset: string }[]> {
   const admin = kafka.admin()
   await admin.connect()
-  const found = await admin.fetchTopicOffsetsByTimestamp(topic, settings.timeMs)
-  await admin.disconnect()
+  try {
+    return await admin.fetchTopicOffsetsByTimestamp(topic, settings.timeMs)
+  } catch (error) {
+    if (!settings.isPatient || !(error as { retriable?: boolean }).retriable) throw error
+  } finally {
+    await admin.disconnect()
+  }
+  await pause(200)
+  return offsetsByTime()
+}
+
+async function seek(): Promise<void> {
+  const found = await offsetsByTime()
   const consumer = kafka.consumer({ groupId: settings.groupId ?? '' })
   let left = settings.count ?? 0
   await new Promise<void>((resolve, reject) => {

@@ -1,13 +1,15 @@
 import type { Adjustment } from './client.ts'
 
 /** kafkajs 2.2.4, src/producer/sendMessages.js; https://github.com/tulios/kafkajs/issues/1303 */
-export const KAFKAJS_RECORD_PER_SEND: Adjustment = {
+export const KAFKAJS_MOVED: Adjustment = {
   producer: { recordPerSend: true },
+  seek: { isPatient: true },
   why:
     'each `send()` has one record. When a `send()` has records for several brokers and one of ' +
     'them refuses, kafkajs asks for the owners again and tries again, but not at brokers that ' +
     'have answered already: a partition that moved to one of those gets nothing, and `send()` ' +
-    'resolves as if it had',
+    'resolves as if it had. `fetchTopicOffsetsByTimestamp()` is called again, by a new admin object, ' +
+    'when it fails because a partition has moved: it throws that error instead of trying again itself',
 }
 
 /**

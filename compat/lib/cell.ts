@@ -75,6 +75,12 @@ export class Cell {
     return this.start({ role: 'consume', groupId: this.topic, ...adjusted, ...settings })
   }
 
+  /** A session that seeks `timeMs`, and reads `count` records from there. */
+  seeker(settings: { timeMs: number; count: number }): Promise<Session> {
+    const adjusted = this.client.adjusted[this.options.scenario]?.seek
+    return this.start({ role: 'seek', groupId: this.topic, ...adjusted, ...settings })
+  }
+
   /** How long this client needs peace before a consumer of it may end. */
   get settleMs(): number {
     return this.client.adjusted[this.options.scenario]?.settleMs ?? 0

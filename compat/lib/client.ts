@@ -6,6 +6,7 @@ import type { Codec, SessionSettings } from './session-protocol.ts'
 export interface Adjustment {
   readonly producer?: Partial<SessionSettings>
   readonly consumer?: Partial<SessionSettings>
+  readonly seek?: Partial<SessionSettings>
   /** A consumer is told to end only when nothing was disturbed for so long. */
   readonly settleMs?: number
   readonly why: string

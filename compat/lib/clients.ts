@@ -5,7 +5,7 @@ import { finished, spawnGuarded } from '../../e2e/lib/child.ts'
 import { ADMIN_CALLS, type AdminCall } from './admin-calls.ts'
 import {
   AIOKAFKA_SETTLED,
-  KAFKAJS_RECORD_PER_SEND,
+  KAFKAJS_MOVED,
   PLATFORMATIC_RESTARTED,
   PLATFORMATIC_RECORD_PER_SEND,
 } from './adjustments.ts'
@@ -121,9 +121,9 @@ export const clients: readonly Client[] = [
     },
     known: {},
     adjusted: {
-      moves: KAFKAJS_RECORD_PER_SEND,
-      kills: KAFKAJS_RECORD_PER_SEND,
-      restarts: KAFKAJS_RECORD_PER_SEND,
+      moves: KAFKAJS_MOVED,
+      kills: KAFKAJS_MOVED,
+      restarts: KAFKAJS_MOVED,
     },
     lacks: ['elect leaders', 'describe producers', 'describe log dirs', 'delete group offsets'],
     settings: [

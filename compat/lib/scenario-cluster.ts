@@ -2,14 +2,22 @@ import { TestAuthority } from '../../broker/server/testing/certificates.ts'
 import type { BrokerPorts } from '../../e2e/lib/broker-process.ts'
 import { Cluster } from '../../e2e/lib/cluster.ts'
 import { freePort } from '../../e2e/lib/ports.ts'
-import type { Scenario } from '../scenarios/scenario.ts'
 import type { SessionSettings } from './session-protocol.ts'
 
 /** Groups wait for more members before their first round; nobody wants to wait that long here. */
 const BASE_CONFIG = { 'group.initial.rebalance.delay.ms': '300' }
 
+/** What a scenario needs of its cluster. */
+export interface ClusterNeeds {
+  readonly brokers: number
+  /** Kafka broker configs. */
+  readonly config?: Readonly<Record<string, string>>
+  /** Brokers have a listener with TLS, and all clients come to it, or those that are told to. */
+  readonly tls?: 'all' | 'some'
+}
+
 /**
- * The cluster of a scenario. With TLS its brokers have two listeners: a plain one, which the runner
+ * The cluster of a needs. With TLS its brokers have two listeners: a plain one, which the runner
  * uses itself, and one with TLS. Whoever has it closes it.
  */
 export class ScenarioCluster {
@@ -19,19 +27,19 @@ export class ScenarioCluster {
   /** By the port of the plain listener: a broker that comes back has both of its addresses again. */
   private readonly secureAddresses = new Map<number, string>()
 
-  private constructor(scenario: Scenario) {
-    const config = JSON.stringify({ ...BASE_CONFIG, ...scenario.config })
+  private constructor(needs: ClusterNeeds) {
+    const config = JSON.stringify({ ...BASE_CONFIG, ...needs.config })
     this.cluster = new Cluster({ env: { STREAMCLUSTER_CONFIG: config } })
-    this.authority = scenario.tls === undefined ? null : new TestAuthority()
+    this.authority = needs.tls === undefined ? null : new TestAuthority()
     this.certificate = this.authority?.issue('/CN=broker') ?? null
   }
 
-  static async start(scenario: Scenario): Promise<ScenarioCluster> {
-    const place = new ScenarioCluster(scenario)
+  static async start(needs: ClusterNeeds): Promise<ScenarioCluster> {
+    const place = new ScenarioCluster(needs)
     try {
       // The first creates the cluster, the others join.
       await place.startBroker()
-      await Promise.all(Array.from({ length: scenario.brokers - 1 }, () => place.startBroker()))
+      await Promise.all(Array.from({ length: needs.brokers - 1 }, () => place.startBroker()))
       return place
     } catch (error) {
       await place.close()

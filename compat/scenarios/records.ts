@@ -81,12 +81,7 @@ export async function prepareSeek(cell: Cell): Promise<number> {
 
 /** Seeks between two records: partition 0 is read from the third on, partition 1 not at all. */
 export async function seekByTime(cell: Cell, firstMs: number): Promise<undefined> {
-  const session = await cell.start({
-    role: 'seek',
-    groupId: cell.topic,
-    timeMs: firstMs + 15_000,
-    count: 2,
-  })
+  const session = await cell.seeker({ timeMs: firstMs + 15_000, count: 2 })
   await session.end()
   const values = session.records.map(({ value }) => value).sort()
   if (values.join() !== 'at-20000,at-30000') throw new Error(`read ${values.join()}`)

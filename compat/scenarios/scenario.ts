@@ -1,16 +1,12 @@
 import type { Cell } from '../lib/cell.ts'
 import type { Client } from '../lib/client.ts'
+import type { ClusterNeeds } from '../lib/scenario-cluster.ts'
 
 /** One row of the matrix. */
-export interface Scenario {
+export interface Scenario extends ClusterNeeds {
   readonly name: string
   /** What it shows, in the words of the table. */
   readonly title: string
-  readonly brokers: number
-  /** Kafka broker configs of its cluster. */
-  readonly config?: Readonly<Record<string, string>>
-  /** Brokers have a listener with TLS, and all clients come to it, or those that are told to. */
-  readonly tls?: 'all' | 'some'
   /** One client after the other: what it does to the cluster would hit the others as they start. */
   readonly isAlone?: boolean
   /** What must be said of a client though it passes. */
