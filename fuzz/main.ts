@@ -6,6 +6,14 @@ import { targets } from './decoders/targets/index.ts'
 
 /** Of the time, what decoders get; whole connections get the rest. */
 const DECODERS_SHARE = 0.75
+/**
+ * What a run must have fed at least for each second that it had: in all, and each decoder. Two CPUs
+ * that much else runs on feed twenty times as much (20,000, 100 and 140): less than this is a fuzzer
+ * that does not run.
+ */
+const INPUTS_PER_SECOND_MIN = 1_000
+const INPUTS_EACH_PER_SECOND_MIN = 2
+const FRAMES_PER_SECOND_MIN = 7
 /** Larger inputs are told by their size only. */
 const SHOWN_BYTES_MAX = 4_096
 
@@ -22,6 +30,13 @@ function tell(feeder: Feeder, keep: boolean): void {
   console.log(input.toString('base64'))
 }
 
+/** Says what is fed too little of, where that counts. */
+function isEnough(what: string, count: number, countMin: number, hasFloor: boolean): boolean {
+  if (!hasFloor || count >= countMin) return true
+  console.log(`FOUND: ${count} ${what} are fewer than ${countMin}: next to nothing was tried`)
+  return false
+}
+
 async function main(): Promise<boolean> {
   const given = readArguments(process.argv.slice(2))
   const wanted = targets.filter(({ name }) => given?.only === name)
@@ -31,6 +46,7 @@ async function main(): Promise<boolean> {
     return false
   }
   const { seed, only, keep } = given
+  const hasFloor = given.hasFloor || process.env['CI'] !== undefined
   let isGood = true
   if (only !== 'connections') {
     const seconds = only === null ? given.seconds * DECODERS_SHARE : given.seconds
@@ -39,12 +55,18 @@ async function main(): Promise<boolean> {
     isGood = feeders.every(({ finding }) => finding === null)
     const inputs = feeders.reduce((sum, { inputCount }) => sum + inputCount, 0)
     console.log(`decoders: ${inputs} inputs`)
+    isGood &&= isEnough('inputs', inputs, seconds * INPUTS_PER_SECOND_MIN, hasFloor)
+    for (const { target, inputCount } of feeders) {
+      const countMin = seconds * INPUTS_EACH_PER_SECOND_MIN
+      isGood &&= isEnough(`inputs of ${target.name}`, inputCount, countMin, hasFloor)
+    }
   }
   if (only === null || only === 'connections') {
     const seconds = only === null ? given.seconds * (1 - DECODERS_SHARE) : given.seconds
-    const problems = await fuzzConnections({ seed, seconds })
+    const { problems, frames } = await fuzzConnections({ seed, seconds })
     for (const problem of problems) console.log(`FOUND: ${problem}`)
-    isGood &&= problems.length === 0
+    const isTried = isEnough('frames', frames, seconds * FRAMES_PER_SECOND_MIN, hasFloor)
+    isGood &&= problems.length === 0 && isTried
   }
   console.log(`${isGood ? 'nothing' : 'something'} was found with seed ${seed}`)
   return isGood

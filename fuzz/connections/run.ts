@@ -5,6 +5,8 @@ import { apis } from '../../broker/protocol/api-keys.ts'
 import { errorName } from '../../broker/protocol/error-codes.ts'
 import type { BrokerProcess } from '../../e2e/lib/broker-process.ts'
 import { Cluster } from '../../e2e/lib/cluster.ts'
+import { freePort } from '../../e2e/lib/ports.ts'
+import { TestAuthority } from '../../broker/server/testing/certificates.ts'
 import { topicIdOf } from '../../e2e/lib/fetch.ts'
 import { ask } from '../../e2e/lib/wire-client.ts'
 import { bombFrame, frameMaker } from './frames.ts'
@@ -14,8 +16,11 @@ import { type Surroundings, visit } from './strangers.ts'
 const MEBIBYTE = 1024 * 1024
 const STRANGERS = 6
 const PARTITIONS = 2
-const FRAME_BYTES_MAX = 8 * MEBIBYTE
-/** Caches, backlog and unsent answers at their defaults, and a few bombs that are being unpacked. */
+/** Kafka's default, and ours. */
+const FRAME_BYTES_MAX = 100 * MEBIBYTE
+/** How deep produced batches are looked into: the seed says. */
+const VALIDATIONS = ['full', 'uncompressed', 'headers'] as const
+/** Caches, backlog, requests and unsent answers at their defaults, and a few bombs that are being unpacked. */
 const RSS_BYTES_MAX = 1_280 * MEBIBYTE
 /** Far more than it takes: others are served all the while. */
 const ANSWER_MS_MAX = 20_000
@@ -87,41 +92,66 @@ function faultsLogged(broker: BrokerProcess): string[] {
   return [...distinct.values()].map((line) => `the broker logged ${JSON.stringify(line)}`)
 }
 
+export interface ConnectionsResult {
+  readonly problems: readonly string[]
+  /** Frames that strangers sent. */
+  readonly frames: number
+}
+
+interface Given {
+  readonly seed: number
+  readonly seconds: number
+}
+
 /**
  * A real broker, a producer and a consumer that behave well, and strangers that do not, for a while.
  * Resolves with what went wrong. Who comes in which order and sends what follows from the seed.
  */
-export async function fuzzConnections(given: { seed: number; seconds: number }): Promise<string[]> {
-  const config = { 'socket.request.max.bytes': FRAME_BYTES_MAX }
-  const env = {
-    STREAMCLUSTER_CONFIG: JSON.stringify(config),
-    STREAMCLUSTER_WAL_LINGER_MS_MAX: '20',
-    STREAMCLUSTER_RECORD_VALIDATION: 'full',
-  }
-  const cluster = await Cluster.start(1, { env })
+export async function fuzzConnections(given: Given): Promise<ConnectionsResult> {
+  const authority = new TestAuthority()
+  const cluster = new Cluster()
   try {
-    return await fuzzOn(cluster, given)
+    const ports = { kafka: await freePort(), admin: await freePort() }
+    const tlsPort = await freePort()
+    const { certificateFile, keyFile } = authority.issue('/CN=broker')
+    const validation = VALIDATIONS[given.seed % VALIDATIONS.length] as string
+    console.log(`connections: records are validated as ${validation}`)
+    await cluster.startBroker(ports, {
+      STREAMCLUSTER_LISTEN: '',
+      STREAMCLUSTER_LISTENERS: `plain=127.0.0.1:${ports.kafka},tls=127.0.0.1:${tlsPort}`,
+      STREAMCLUSTER_TLS_CERTIFICATE: `tls=${certificateFile}`,
+      STREAMCLUSTER_TLS_KEY: `tls=${keyFile}`,
+      STREAMCLUSTER_WAL_LINGER_MS_MAX: '20',
+      STREAMCLUSTER_RECORD_VALIDATION: validation,
+    })
+    return await fuzzOn(cluster, tlsPort, given)
   } finally {
     await cluster.close()
+    authority.close()
   }
 }
 
 async function fuzzOn(
   cluster: Cluster,
-  { seed, seconds }: { seed: number; seconds: number },
-): Promise<string[]> {
+  tlsPort: number,
+  { seed, seconds }: Given,
+): Promise<ConnectionsResult> {
   const broker = cluster.running[0] as BrokerProcess
   const port = broker.ports.kafka
   await cluster.createTopic('good', PARTITIONS)
   await cluster.createTopic('prey', PARTITIONS, { 'cleanup.policy': 'compact' })
+  await cluster.createTopic('plain-prey', PARTITIONS)
   const good = { name: 'good', id: await topicIdOf(port, 'good') }
-  const prey = { topic: 'prey', topicId: await topicIdOf(port, 'prey') }
+  // A compacted topic has its records looked into whatever the broker's setting says.
+  const name = seed % 2 === 0 ? 'plain-prey' : 'prey'
+  const prey = { topic: name, topicId: await topicIdOf(port, name) }
+  let frames = 0
   const surroundings = {
-    port,
-    prey,
+    ...{ port, tlsPort, prey },
     bomb: bombFrame(prey),
     backlogTopicId: good.id,
     frameBytesMax: FRAME_BYTES_MAX,
+    onFrame: () => void frames++,
   }
   const neighbours = new Neighbours(port, good, PARTITIONS)
   neighbours.start()
@@ -137,7 +167,7 @@ async function fuzzOn(
   await neighbours.stop()
   problems.push(...neighbours.problems)
   if (broker.isRunning) {
-    await deleteTopics(port, [good.name, prey.topic])
+    await deleteTopics(port, [good.name, 'prey', 'plain-prey'])
     problems.push(...[await quietProblem(broker)].filter((each) => each !== null))
   } else problems.push(`the broker ended: ${JSON.stringify(broker.exit)}`)
   if (rssBytes > RSS_BYTES_MAX) problems.push(`the broker took ${rssBytes} bytes of memory`)
@@ -146,9 +176,9 @@ async function fuzzOn(
   }
   problems.push(...faultsLogged(broker))
   console.log(
-    `connections: ${visits.reduce((sum, count) => sum + count, 0)} strangers, ` +
+    `connections: ${visits.reduce((sum, count) => sum + count, 0)} strangers, ${frames} frames of theirs, ` +
       `${neighbours.count} records of others, the slowest took ${Math.round(neighbours.slowestMs)} ms, ` +
       `${Math.round(rssBytes / MEBIBYTE)} MiB of memory at most`,
   )
-  return problems
+  return { problems, frames }
 }

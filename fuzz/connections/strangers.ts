@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import { sleep, systemClock } from '../../base/clock.ts'
 import type { Random } from '../../base/random.ts'
 import { apis } from '../../broker/protocol/api-keys.ts'
@@ -8,7 +9,7 @@ import { fetchBody } from '../../e2e/lib/api-bodies.ts'
 import { mutated } from '../decoders/mutate.ts'
 import type { Prey } from './frames.ts'
 
-const FRAME_BYTES_MAX = 64 * 1024
+const CHANGED_BYTES_MAX = 64 * 1024
 const ANSWER_MS_MAX = 400
 const SIZE_BYTES = 4
 const PIPELINED_MAX = 40
@@ -17,7 +18,11 @@ const PIPELINED_MAX = 40
 export interface Surroundings {
   readonly random: Random
   readonly port: number
+  /** The same broker, where it wants TLS. */
+  readonly tlsPort: number
   readonly prey: Prey
+  /** Told of each frame that was sent, whole or not. */
+  readonly onFrame: () => void
   readonly frame: () => Buffer
   readonly bomb: Buffer
   /** A topic of others that has much in it. */
@@ -27,11 +32,22 @@ export interface Surroundings {
 
 type Deed = (surroundings: Surroundings) => Promise<void>
 
-function open(port: number): Socket {
-  const socket = connect({ host: '127.0.0.1', port, noDelay: true })
+/** One of four speaks TLS; one of eight comes to the wrong door. */
+function open({ random, port, tlsPort }: Surroundings): Socket {
+  const isTls = random.below(4) === 0
+  const isWrong = random.below(8) === 0
+  const options = { host: '127.0.0.1', port: isTls !== isWrong ? tlsPort : port }
+  const socket = isTls
+    ? connectTls({ ...options, rejectUnauthorized: false })
+    : connect({ ...options, noDelay: true })
   // Being thrown out is what these are there for.
   socket.on('error', () => {})
   return socket
+}
+
+function send({ onFrame }: Surroundings, socket: Socket, frame: Buffer): void {
+  socket.write(frame)
+  onFrame()
 }
 
 async function goneAfter(sockets: readonly Socket[], delayMs: number): Promise<void> {
@@ -48,16 +64,16 @@ function framed(body: Buffer): Buffer {
 /** Changed inside, and with the size that it has then. */
 function changedFrame({ random, frame }: Surroundings): Buffer {
   const [base, other] = [frame(), frame()].map((each) => each.subarray(SIZE_BYTES))
-  return framed(mutated(random, base as Buffer, other as Buffer, FRAME_BYTES_MAX))
+  return framed(mutated(random, base as Buffer, other as Buffer, CHANGED_BYTES_MAX))
 }
 
 /** Frames without a pause, most of them as they should be; then half a one, or nonsense. */
 const pipelined: Deed = async (around) => {
-  const { random, port } = around
-  const socket = open(port)
+  const { random } = around
+  const socket = open(around)
   socket.resume()
   for (let left = 1 + random.below(PIPELINED_MAX); left > 0; left--) {
-    socket.write(random.below(5) === 0 ? changedFrame(around) : around.frame())
+    send(around, socket, random.below(5) === 0 ? changedFrame(around) : around.frame())
   }
   const last = around.frame()
   socket.write(last.subarray(0, random.below(last.length)))
@@ -68,26 +84,29 @@ const pipelined: Deed = async (around) => {
 /** One changed frame on each of many connections. */
 const changed: Deed = async (around) => {
   const sockets = Array.from({ length: 10 }, () => {
-    const socket = open(around.port)
+    const socket = open(around)
     socket.resume()
-    socket.write(changedFrame(around))
+    send(around, socket, changedFrame(around))
     return socket
   })
   await goneAfter(sockets, around.random.below(ANSWER_MS_MAX))
 }
 
-const nonsense: Deed = async ({ random, port }) => {
-  const socket = open(port)
+const nonsense: Deed = async (around) => {
+  const { random } = around
+  const socket = open(around)
   socket.resume()
-  socket.write(random.below(2) === 0 ? random.bytes(500) : framed(random.bytes(500)))
+  send(around, socket, random.below(2) === 0 ? random.bytes(500) : framed(random.bytes(500)))
   await goneAfter([socket], random.below(100))
 }
 
 /** A byte at a time. */
-const dripping: Deed = async ({ random, port, frame }) => {
-  const socket = open(port)
+const dripping: Deed = async (around) => {
+  const { random, frame, onFrame } = around
+  const socket = open(around)
   socket.resume()
   const bytes = frame()
+  onFrame()
   const end = random.below(Math.min(bytes.length, 200))
   for (let at = 0; at < end; at++) {
     socket.write(bytes.subarray(at, at + 1))
@@ -97,39 +116,41 @@ const dripping: Deed = async ({ random, port, frame }) => {
 }
 
 /** Asks for all there is, over and over, and takes nothing. */
-const notReading: Deed = async ({ random, port, backlogTopicId }) => {
-  const socket = open(port)
+const notReading: Deed = async (around) => {
+  const { random, backlogTopicId } = around
+  const socket = open(around)
   socket.pause()
   const header = { correlationId: 1, clientId: 'slow' }
   const wanted = [0, 1].map((partition) => ({ partition, fetchOffset: 0 }))
   const body = fetchBody(backlogTopicId, wanted)
   const fetch = joined(encodeRequestFrame(apis.fetch.request, 16, header, body))
-  for (let left = PIPELINED_MAX; left > 0; left--) socket.write(fetch)
+  for (let left = PIPELINED_MAX; left > 0; left--) send(around, socket, fetch)
   await goneAfter([socket], 500 + random.below(3_000))
 }
 
-/** Says that very much is to come, and then sends little. */
-const claiming: Deed = async ({ random, port, frameBytesMax }) => {
+/** Says that very much is to come, and then sends little, or some of it. */
+const claiming: Deed = async (around) => {
+  const { random, frameBytesMax } = around
   const sockets = Array.from({ length: 30 }, () => {
-    const socket = open(port)
-    const size = Buffer.alloc(SIZE_BYTES + random.below(50))
+    const socket = open(around)
+    const size = Buffer.alloc(SIZE_BYTES + random.below(random.below(10) === 0 ? 500_000 : 50))
     size.writeInt32BE(frameBytesMax - random.below(100) + random.below(2) * 100)
-    socket.write(size)
+    send(around, socket, size)
     return socket
   })
   await goneAfter(sockets, random.below(2_000))
 }
 
-const flooding: Deed = async ({ random, port }) => {
-  const sockets = Array.from({ length: 150 }, () => open(port))
-  await goneAfter(sockets, random.below(1_000))
+const flooding: Deed = async (around) => {
+  const sockets = Array.from({ length: 150 }, () => open(around))
+  await goneAfter(sockets, around.random.below(1_000))
 }
 
-const bombing: Deed = async ({ random, port, bomb }) => {
-  const socket = open(port)
+const bombing: Deed = async (around) => {
+  const socket = open(around)
   socket.resume()
-  socket.write(bomb)
-  await goneAfter([socket], random.below(3_000))
+  send(around, socket, around.bomb)
+  await goneAfter([socket], around.random.below(3_000))
 }
 
 /** Each as often as it stands here. */

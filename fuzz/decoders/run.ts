@@ -122,7 +122,9 @@ export async function runDecoders(
   const feeders = targets.map((target, index) => new Feeder(target, seed * 64 + index))
   const endMs = systemClock.nowMs() + seconds * 1_000
   do {
-    for (const feeder of feeders) await feeder.slice()
+    for (const feeder of feeders) {
+      for (let turn = feeder.target.weight ?? 1; turn > 0; turn--) await feeder.slice()
+    }
   } while (systemClock.nowMs() < endMs && feeders.every(({ finding }) => finding === null))
   return feeders
 }

@@ -3,6 +3,8 @@ import type { Random } from '../../base/random.ts'
 /** Something that reads bytes which others wrote. */
 export interface Target {
   readonly name: string
+  /** How many turns it has where others have one: what strangers reach first is looked at most. */
+  readonly weight?: number
   /** Valid inputs, to begin with. */
   seeds(random: Random): Buffer[]
   /**

@@ -81,6 +81,7 @@ function rulesOf(flags: number): { rules: BatchRules; options: JudgeOptions } {
  */
 export const produced: Target = {
   name: 'produced-batch',
+  weight: 4,
   seeds: (random) =>
     batches(random).flatMap((batch) =>
       [0, 1, 2, 4, 12, 64].map((flags) => Buffer.concat([Buffer.from([flags]), batch])),

@@ -46,6 +46,7 @@ function requestFrames(random: Random): Buffer[] {
 /** What a connection does with a frame before any handler sees it. */
 export const requests: Target = {
   name: 'request',
+  weight: 6,
   seeds: requestFrames,
   run(input) {
     const { apiKey, apiVersion } = decodeRequestId(input)
