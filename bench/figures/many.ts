@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { openStore } from '../../object-store/open.ts'
 import type { BenchContext, Figure, FigureResult } from '../lib/figure.ts'
-import { folderBucket, type OurBroker, startOurs } from '../lib/our-broker.ts'
+import { type Bucket, folderBucket, type OurBroker, startOurs } from '../lib/our-broker.ts'
 import { createTopic } from '../lib/peer.ts'
 import { cpuSecondsOf, residentBytesOf } from '../lib/process-usage.ts'
 import { RawClient } from '../lib/raw-client.ts'
@@ -21,6 +22,33 @@ interface Sample {
   readonly idleCpuShare: number
   readonly residentMebibytes: number
   readonly latenciesMs: readonly number[]
+  /** The store on its own, right afterwards: the same pace, objects as small. */
+  readonly putsMs: readonly number[]
+}
+
+/** Does `work` at the small rate. A late one is no reason for the next to count as late. */
+async function paced(
+  seconds: number,
+  work: (index: number) => Promise<unknown>,
+): Promise<number[]> {
+  const tookMs: number[] = []
+  const endMs = performance.now() + seconds * 1000
+  for (let index = 0; performance.now() < endMs; index++) {
+    const startMs = performance.now()
+    await work(index)
+    const spentMs = performance.now() - startMs
+    tookMs.push(spentMs)
+    await pause(Math.max(1, RECORD_EVERY_MS - spentMs))
+  }
+  return tookMs
+}
+
+let puts = 0
+
+async function putLatencies(bucket: Bucket, seconds: number): Promise<number[]> {
+  const store = await openStore(bucket.url)
+  const body = [Buffer.alloc(RECORD_BYTES)]
+  return paced(seconds, () => store.putIfAbsent(`bench/${puts++}`, body))
 }
 
 /** Produces to all partitions in turn at a small rate. */
@@ -31,25 +59,24 @@ async function latencies(
 ): Promise<number[]> {
   const client = await RawClient.open(broker.bootstrap, [topics[0]?.name ?? ''])
   const value = Buffer.alloc(RECORD_BYTES, 'x')
-  const measured: number[] = []
-  const startMs = performance.now()
-  for (let index = 0; performance.now() < startMs + seconds * 1000; index++) {
+  const measured = await paced(seconds, async (index) => {
     const topic = topics[index % topics.length]
-    if (topic === undefined) break
+    if (topic === undefined) return
     const partition = Math.floor(index / topics.length) % topic.partitions
-    // From when it was due: a broker that is held up makes the next one late as well.
-    const dueMs = startMs + index * RECORD_EVERY_MS
-    await pause(Math.max(0, dueMs - performance.now()))
     await client.produce(topic.name, partition, value)
-    measured.push(performance.now() - dueMs)
-  }
+  })
   client.close()
   return measured
 }
 
+interface Place {
+  readonly broker: OurBroker
+  readonly bucket: Bucket
+}
+
 async function sample(
   context: BenchContext,
-  broker: OurBroker,
+  { broker, bucket }: Place,
   what: string,
   topics: readonly { name: string; partitions: number }[],
 ): Promise<Sample> {
@@ -63,8 +90,9 @@ async function sample(
   // The first ones meet code that is not compiled yet.
   await latencies(broker, topics, settleSeconds)
   const latenciesMs = await latencies(broker, topics, latencySeconds)
+  const putsMs = await putLatencies(bucket, latencySeconds / 2)
   context.say(`${what}: CPU ${fixed(idleCpuShare * 100)} %, ${fixed(residentMebibytes, 0)} MiB`)
-  return { what, idleCpuShare, residentMebibytes, latenciesMs }
+  return { what, idleCpuShare, residentMebibytes, latenciesMs, putsMs }
 }
 
 async function openAll(
@@ -82,12 +110,13 @@ async function openAll(
   return { clients, seconds: (performance.now() - startMs) / 1000 }
 }
 
-async function measure(context: BenchContext, broker: OurBroker) {
+async function measure(context: BenchContext, place: Place) {
+  const { broker } = place
   const { isShort } = context.settings
   const partitions = isShort ? 500 : 10_000
   const connections = isShort ? 100 : 2_000
   const few = [{ name: await createTopic(broker, FEW_PARTITIONS), partitions: FEW_PARTITIONS }]
-  const samples = [await sample(context, broker, `${FEW_PARTITIONS} partitions`, few)]
+  const samples = [await sample(context, place, `${FEW_PARTITIONS} partitions`, few)]
   const topics = [...few]
   const startMs = performance.now()
   for (let made = 0; made < partitions; made += PARTITIONS_PER_TOPIC) {
@@ -95,26 +124,28 @@ async function measure(context: BenchContext, broker: OurBroker) {
     topics.push({ name, partitions: PARTITIONS_PER_TOPIC })
   }
   const createSeconds = (performance.now() - startMs) / 1000
-  samples.push(await sample(context, broker, `and ${partitions} more`, topics))
+  samples.push(await sample(context, place, `and ${partitions} more`, topics))
   const { clients, seconds } = await openAll(broker, connections, topics[1]?.name ?? '')
-  samples.push(await sample(context, broker, `and ${connections} connections`, topics))
+  samples.push(await sample(context, place, `and ${connections} connections`, topics))
   const stillOpen = clients.filter(({ isOpen }) => isOpen).length
   for (const client of clients) client.close()
-  samples.push(await sample(context, broker, 'connections closed again', topics))
+  samples.push(await sample(context, place, 'connections closed again', topics))
   return { samples, createSeconds, connectSeconds: seconds, stillOpen, connections, partitions }
 }
 
 async function run(context: BenchContext): Promise<FigureResult> {
-  const broker = await startOurs(folderBucket(await context.workspace.newFolder('bucket')))
-  const measured = await measure(context, broker).finally(() => broker.kill())
+  const bucket = folderBucket(await context.workspace.newFolder('bucket'))
+  const broker = await startOurs(bucket)
+  const measured = await measure(context, { broker, bucket }).finally(() => broker.kill())
   const { samples, createSeconds, connectSeconds, stillOpen, connections, partitions } = measured
   return {
     title: `one broker with ${partitions} partitions and ${connections} connections, on a folder`,
     table: [
-      ['', 'idle CPU, %', 'resident, MiB', 'produce p50, ms', 'p99, ms'],
-      ...samples.map(({ what, idleCpuShare, residentMebibytes, latenciesMs }) => [
+      ['', 'idle CPU, %', 'resident, MiB', 'produce p50, ms', 'p99, ms', 'PUT p50, ms', 'p99, ms'],
+      ...samples.map(({ what, idleCpuShare, residentMebibytes, latenciesMs, putsMs }) => [
         ...[what, fixed(idleCpuShare * 100), fixed(residentMebibytes, 0)],
         ...[0.5, 0.99].map((share) => fixed(percentile(latenciesMs, share))),
+        ...[0.5, 0.99].map((share) => fixed(percentile(putsMs, share))),
       ]),
     ],
     notes: [
