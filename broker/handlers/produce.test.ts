@@ -193,6 +193,26 @@ describe('a produce request', () => {
   })
 })
 
+test('with acks=all, one broker takes what min.insync.replicas would ask more replicas for', async () => {
+  const cluster = await TestCluster.start(1, { 'min.insync.replicas': '2' })
+  clusters.push(cluster)
+  const client = cluster.brokers[0] as TestBroker
+  const configs = [{ name: 'min.insync.replicas', value: '2' }]
+  const topic = { numPartitions: 1, replicationFactor: 3, assignments: [] }
+  const { topics } = await client.call(apis.createTopics, 7, {
+    topics: [
+      { ...topic, name: 'own', configs },
+      { ...topic, name: 'inherited', configs: [] },
+    ],
+  })
+  expect(topics.map(({ errorCode: code }) => code)).toEqual([0, 0])
+  const connection = new TestConnection(client)
+  // The store's copies are the replicas: there are none of ours that could be out of sync.
+  connection.send([{ topic: 'own' }, { topic: 'inherited' }], -1)
+  await until(() => connection.answers[0] !== 'pending')
+  expect(connection.answers).toEqual([[0, 0]])
+})
+
 test('what must be packed anew is not overtaken by what the same client sends after it', async () => {
   const client = await broker()
   await createTopic(client, 'plain')
