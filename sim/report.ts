@@ -18,12 +18,12 @@ function summaryOf(result: RunResult): string {
 export function failureOf(result: RunResult, bug: string | null, lineCount: number): string {
   const { violation, seed, lines } = result
   const last = lineCount === 0 ? [] : lines.slice(-lineCount)
-  const planted = bug === null ? '' : ` BUG=${bug}`
+  const planted = bug === null ? '' : ` ARGS='--bug ${bug}'`
   return [
     ...last,
     `FAILED seed ${seed}: ${violation?.property}`,
     `  ${violation?.details}`,
-    `  again: make sim SEED=${seed}${bug === null ? '' : ` ARGS='${planted.trim()}'`}`,
+    `  again: make sim SEED=${seed}${planted}`,
   ].join('\n')
 }
 

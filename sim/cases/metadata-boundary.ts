@@ -16,6 +16,11 @@ async function configs(actor: Actor, count: number): Promise<void> {
   }
 }
 
+/** What `actor` has for the key that every writer of configs writes first. */
+function heldBy(actor: Actor): string | undefined {
+  return actor.node.image.configs.get('cluster\n\nk0')
+}
+
 async function trim(actor: Actor): Promise<number> {
   await actor.node.log.snapshot()
   return actor.node.log.trim({ keepBatches: 1 })
@@ -33,19 +38,28 @@ export const boundaryOnlyRises: Case = {
     const late = stage.hold(b, 'put', /^meta\/boundary/)
     const slow = trim(b).catch(() => 0)
     await stage.until('B writes its boundary', () => late.caught.length > 0)
+    stage.isolate(b)
     await configs(a, 4)
     const boundary = await trim(a)
+    const first = (await stage.cluster.store.truth.list({ prefix: METADATA_LOG_PREFIX }))[0]?.key
     late.release()
     await slow
+    stage.step('B, which is behind the highest one, appends: not to a key that was trimmed')
+    await configs(b, 1)
+    stage.cluster.network.heal()
     stage.step('a new node begins with the highest one')
     const c = await stage.start()
-    const first = (await stage.cluster.store.truth.list({ prefix: METADATA_LOG_PREFIX }))[0]?.key
     await stage.until('all have read on', () => {
       return c.node.log.seq === a.node.log.seq && b.node.log.seq === a.node.log.seq
     })
-    return { isFirst: first === metadataLogKey(boundary), configs: c.node.image.configs.size }
+    const appended = heldBy(c)
+    return {
+      isFirst: first === metadataLogKey(boundary),
+      configs: c.node.image.configs.size,
+      isSame: [a, b].every((actor) => heldBy(actor) === appended),
+    }
   },
-  expected: { isFirst: true, configs: 4 },
+  expected: { isFirst: true, configs: 4, isSame: true },
 }
 
 /** Trace 11, second half: a key that was trimmed is not the head. */
@@ -76,8 +90,6 @@ export const trimmedIsNotHead: Case = {
     b.broker.process.resume()
     await appended
     await stage.until('A has read on', () => a.node.log.seq === b.node.log.seq)
-    const heldBy = (actor: Actor): string | undefined =>
-      actor.node.image.configs.get('cluster\n\nk0')
     return {
       isAtHead: b.node.log.seq === head + 1,
       isSame: heldBy(a) === heldBy(b),

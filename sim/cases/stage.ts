@@ -231,8 +231,13 @@ export interface Case {
 /** Plays one history. Throws where it cannot go on, or where a checker of the simulator found. */
 export async function playCase(script: Case, plant: Plant = {}): Promise<unknown> {
   const stage = new Stage(plant)
-  const outcome = await stage.world.clock.run(script.play(stage), 600_000)
-  const { violation } = stage.world
-  if (violation !== null) throw new Error(`${violation.property}: ${violation.details}`)
-  return outcome
+  const unplant = plant.begin?.()
+  try {
+    const outcome = await stage.world.clock.run(script.play(stage), 600_000)
+    const { violation } = stage.world
+    if (violation !== null) throw new Error(`${violation.property}: ${violation.details}`)
+    return outcome
+  } finally {
+    unplant?.()
+  }
 }
