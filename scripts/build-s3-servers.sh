@@ -17,8 +17,8 @@ trap '[[ -z "$ticker" ]] || kill "$ticker" 2> /dev/null || true' EXIT
 
 build() {
   local name=$1 module=$2
-  local stamp="$bin/$name.version"
-  if [[ -x "$bin/$name" && -f "$stamp" && "$(cat "$stamp")" == "$module" ]]; then
+  local stamp="$bin/$name.version" version="static $2"
+  if [[ -x "$bin/$name" && -f "$stamp" && "$(cat "$stamp")" == "$version" ]]; then
     echo "$name: already built ($module)"
     return
   fi
@@ -34,9 +34,10 @@ build() {
   ) &
   ticker=$!
   # Two compiler processes at most, and at low priority: this often runs beside somebody's tests.
-  GOBIN="$bin" GOFLAGS='-p=2' nice -n 10 go install "$module"
+  # Static, so that a program can be an image by itself.
+  CGO_ENABLED=0 GOBIN="$bin" GOFLAGS='-p=2' nice -n 10 go install "$module"
   kill "$ticker"
-  echo "$module" > "$stamp"
+  echo "$version" > "$stamp"
   echo "$name: built in $((SECONDS - started)) s"
 }
 

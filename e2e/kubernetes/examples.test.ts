@@ -2,6 +2,7 @@ import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { parseDocument } from 'yaml'
+import { kinds, nameOfObject } from '../../operator/kube/objects.ts'
 import { authority, issued } from '../../operator/testing/certificates.ts'
 import { fetchKafkaTools, kafkaTool } from '../lib/kafka-tools.ts'
 import { kcat } from '../lib/kcat.ts'
@@ -98,6 +99,7 @@ test(
     const s3 = ['spec', 'storage', 's3']
     manifest.setIn([...s3, 'bucket'], BUCKET)
     manifest.setIn([...s3, 'endpoint'], product.s3.endpoint)
+    manifest.setIn([...s3, 'region'], 'us-east-1')
     manifest.setIn([...s3, 'credentialsSecretRef'], { name: 'store-access' })
     const ca = await addCertificates()
     await product.kube.kubectl('create', 'serviceaccount', 'orders-bucket', '-n', NAMESPACE)
@@ -138,6 +140,43 @@ test(
     })
     expect(hpa).toMatchObject({ status: { currentReplicas: 3, desiredReplicas: 3 } })
     await product.remove('orders')
+  },
+  TEST_MS_MAX,
+)
+
+test(
+  'a load balancer for each broker, where the test plays the cloud that gives them addresses',
+  async () => {
+    let given = 0
+    const timer = setInterval(() => void giveAddresses().catch(() => {}), 500)
+    /** kube-proxy does the rest: what goes to such an address reaches the Service's pods. */
+    const giveAddresses = async (): Promise<void> => {
+      const found = await product.client.list(kinds.service, { namespace: NAMESPACE })
+      if (!found.ok) return
+      for (const service of found.value.items) {
+        const { type } = (service.spec ?? {}) as { type?: string }
+        const { loadBalancer } = (service.status ?? {}) as { loadBalancer?: { ingress?: object[] } }
+        if (type !== 'LoadBalancer' || loadBalancer?.ingress !== undefined) continue
+        const status = { loadBalancer: { ingress: [{ ip: `10.231.0.${100 + given++}` }] } }
+        const options = { subresource: 'status' }
+        await product.client.mergePatch(kinds.service, nameOfObject(service), { status }, options)
+      }
+    }
+    try {
+      const listeners = [{ name: 'lb', port: 9092, type: 'loadbalancer' }]
+      await product.apply('balanced', { replicas: 2, listeners })
+      await product.settled('balanced', 2)
+      const [listener] = (await product.find('balanced'))?.status?.listeners ?? []
+      const bootstrap = listener?.bootstrapServers ?? ''
+      const described = await kcat(['-L', '-b', bootstrap])
+      const brokers = described.stdout.match(/broker \d+ at 10\.231\.0\.1\d\d:9092/g) ?? []
+      expect(new Set(brokers).size).toBe(2)
+      const sent = await kcat(['-P', '-b', bootstrap, '-t', 'greetings'], 'hello\n')
+      expect(sent).toMatchObject({ code: 0 })
+      await product.remove('balanced')
+    } finally {
+      clearInterval(timer)
+    }
   },
   TEST_MS_MAX,
 )

@@ -106,9 +106,10 @@ export class KubernetesCluster {
     return this.kubectlWith(JSON.stringify(list), 'apply', '-f', '-')
   }
 
-  /** Applies manifests as they stand in a file. */
-  async applyText(text: string, namespace = 'default'): Promise<string> {
-    return this.kubectlWith(text, 'apply', '-n', namespace, '-f', '-')
+  /** Applies manifests as they stand in a file, in `namespace` those that name none. */
+  async applyText(text: string, namespace?: string): Promise<string> {
+    const where = namespace === undefined ? [] : ['-n', namespace]
+    return this.kubectlWith(text, 'apply', ...where, '-f', '-')
   }
 
   /** What kubectl prints of an object as JSON. */
