@@ -1,9 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
 import {
   cpuSecondsOf,
+  forgetPeak,
   machineSeconds,
   mainThreadSecondsOf,
   parseCpuSeconds,
+  peakResidentBytesOf,
   residentBytesOf,
 } from './process-usage.ts'
 
@@ -27,6 +29,15 @@ describe('process usage', () => {
       expect(seconds).toBeGreaterThan(before[index] as number)
     }
     expect(machineSeconds().all).toBeGreaterThan(machineSeconds().busy)
+  })
+
+  test('the peak is what was in use at once, and begins anew when it is forgotten', () => {
+    const { pid } = process
+    forgetPeak(pid)
+    const before = peakResidentBytesOf(pid)
+    expect(before).toBeGreaterThanOrEqual(0.9 * residentBytesOf(pid))
+    const bytes = Buffer.alloc(64 * 1024 * 1024, 1)
+    expect(peakResidentBytesOf(pid) - before).toBeGreaterThan(bytes.length / 2)
   })
 
   test('resident memory counts bytes, not pages', () => {

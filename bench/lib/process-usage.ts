@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 
 /** Linux counts CPU time for /proc in hundredths of a second, whatever its own tick is. */
 const TICKS_PER_SECOND = 100
@@ -34,6 +34,17 @@ export function mainThreadSecondsOf(pid: number): number {
 export function residentBytesOf(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')
   return Number(fields[1]) * PAGE_BYTES
+}
+
+/** From now on {@link peakResidentBytesOf} tells of what comes, not of what was (proc(5): 5). */
+export function forgetPeak(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, '5')
+}
+
+/** The most memory that a process had in use since it began, or since its peak was forgotten. */
+export function peakResidentBytesOf(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024
 }
 
 /** Seconds that all CPUs of the machine have been busy, and seconds there were. */
