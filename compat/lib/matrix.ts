@@ -79,41 +79,76 @@ async function tryCell(
   return { ...second, atSecondTry: true }
 }
 
-async function runScenario(scenario: Scenario, options: MatrixOptions): Promise<CellResult[]> {
-  const { clients, parallel, say } = options
-  const place = await ScenarioCluster.start(scenario).catch((error: Error) => {
-    say(`${scenario.name}: ${error.message}`)
-    return null
-  })
-  if (place === null) {
-    const outcome = { result: 'failed', why: 'the cluster did not start' } as const
-    return clients.map((client) => ({ scenario: scenario.name, client: client.name, outcome }))
+/** Runs `what` with a cluster of its own; one that does not start is a failure of the cell. */
+async function withCluster(
+  scenario: Scenario,
+  what: (place: ScenarioCluster) => Promise<Outcome>,
+): Promise<Outcome> {
+  const place = await ScenarioCluster.start(scenario).catch((error: Error) => error)
+  if (place instanceof Error) {
+    return { result: 'failed', why: `the cluster did not start: ${place.message}` }
   }
-  const results: CellResult[] = []
   try {
-    const waiting = [...clients]
-    const work = async (): Promise<void> => {
-      for (let client = waiting.shift(); client !== undefined; client = waiting.shift()) {
-        const startMs = performance.now()
-        const outcome = await tryCell(scenario, client, { place, say })
-        const seconds = ((performance.now() - startMs) / 1000).toFixed(1)
-        const why = outcome.result === 'failed' ? `: ${outcome.why}` : ''
-        say(`${scenario.name} · ${client.name}: ${outcome.result} (${seconds} s)${why}`)
-        results.push({ scenario: scenario.name, client: client.name, outcome })
-      }
-    }
-    await Promise.all(Array.from({ length: scenario.isAlone ? 1 : parallel }, work))
+    return await what(place)
   } finally {
     await place.close()
   }
+}
+
+/** Takes one client after the other from `waiting`. */
+async function runClients(
+  scenario: Scenario,
+  waiting: Client[],
+  options: { readonly place: ScenarioCluster | null; readonly say: (words: string) => void },
+): Promise<CellResult[]> {
+  const { place, say } = options
+  const results: CellResult[] = []
+  for (let client = waiting.shift(); client !== undefined; client = waiting.shift()) {
+    const each = client
+    const startMs = performance.now()
+    const run = (where: ScenarioCluster): Promise<Outcome> => {
+      return tryCell(scenario, each, { place: where, say })
+    }
+    const outcome = await (place === null ? withCluster(scenario, run) : run(place))
+    const seconds = ((performance.now() - startMs) / 1000).toFixed(1)
+    const why = outcome.result === 'failed' ? `: ${outcome.why}` : ''
+    say(`${scenario.name} · ${client.name}: ${outcome.result} (${seconds} s)${why}`)
+    results.push({ scenario: scenario.name, client: client.name, outcome })
+  }
   return results
+}
+
+async function runScenario(scenario: Scenario, options: MatrixOptions): Promise<CellResult[]> {
+  const { clients, parallel, say } = options
+  const waiting = [...clients]
+  const work = (place: ScenarioCluster | null): Promise<CellResult[]>[] => {
+    return Array.from({ length: parallel }, () => runClients(scenario, waiting, { place, say }))
+  }
+  if (scenario.isAlone) return (await Promise.all(work(null))).flat()
+  const place = await ScenarioCluster.start(scenario)
+  try {
+    return (await Promise.all(work(place))).flat()
+  } finally {
+    await place.close()
+  }
+}
+
+/** Without a cluster no client has shown anything. */
+function failed(scenario: Scenario, { clients, say }: MatrixOptions, error: Error): CellResult[] {
+  say(`${scenario.name}: ${error.message}`)
+  const outcome = { result: 'failed', why: 'the cluster did not start' } as const
+  return clients.map((client) => ({ scenario: scenario.name, client: client.name, outcome }))
 }
 
 /** Runs every scenario with every client. */
 export async function runMatrix(options: MatrixOptions): Promise<CellResult[]> {
   const results: CellResult[] = []
   for (const scenario of options.scenarios) {
-    results.push(...(await runScenario(scenario, options)))
+    results.push(
+      ...(await runScenario(scenario, options).catch((error: Error) =>
+        failed(scenario, options, error),
+      )),
+    )
   }
   return results
 }

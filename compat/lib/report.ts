@@ -94,8 +94,9 @@ the reason in the note, while all that was acknowledged is there once.
 all the time and a second one, over TLS, for each round of the disturbance, each with another codec
 of the client; a group of two, one of them a static member where the client has such, which a third
 member joins and leaves; a consumer that seeks by time in every other round, and in the others all
-admin calls of the client. Moves: a partition of each topic in use every 1.5 seconds, in four
-rounds. Kills: twice, each time the owner of partitions of all topics in use.
+admin calls of the client. Moves: every 1.5 seconds a partition of each topic in use, in four rounds,
+or the group's partition of the offsets topic, in two. Kills: twice, each time the owner of
+partitions of all topics in use.
 `
 
 /** Said once here, as the cells only count. */

@@ -13,6 +13,12 @@ import { Traffic } from './traffic.ts'
 
 const MOVE_ROUNDS = 4
 const MOVES_PER_ROUND = 3
+/**
+ * Fewer rounds than with other moves: a member that leaves while its coordinator moves may not be
+ * heard, and then the others wait for the end of its session.
+ */
+const COORDINATOR_ROUNDS = 2
+const COORDINATOR_MOVES_PER_ROUND = 5
 const MOVE_EVERY_MS = 1_500
 const KILLS = 2
 /** Partition after partition moves, of every topic that clients use. */
@@ -38,9 +44,9 @@ async function runMoves(cell: Cell): Promise<undefined> {
 async function runCoordinatorMoves(cell: Cell): Promise<undefined> {
   const traffic = await Traffic.start(cell)
   const partition = await coordinatingPartition(cell.cluster, cell.topic)
-  for (let round = 0; round < MOVE_ROUNDS; round++) {
+  for (let round = 0; round < COORDINATOR_ROUNDS; round++) {
     await traffic.round(async () => {
-      for (let count = 0; count < MOVES_PER_ROUND; count++) {
+      for (let count = 0; count < COORDINATOR_MOVES_PER_ROUND; count++) {
         await moveOn(cell.cluster, OFFSETS_TOPIC, partition)
         await pause(MOVE_EVERY_MS)
       }

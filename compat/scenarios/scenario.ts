@@ -7,7 +7,7 @@ export interface Scenario extends ClusterNeeds {
   readonly name: string
   /** What it shows, in the words of the table. */
   readonly title: string
-  /** One client after the other: what it does to the cluster would hit the others as they start. */
+  /** Each client has a cluster of its own: what is done to it would hit the others as they start. */
   readonly isAlone?: boolean
   /** What must be said of a client though it passes. */
   readonly noteOf?: (client: Client) => string | undefined
