@@ -40,7 +40,7 @@ function documented(): string[] {
   return [...ours.map((name) => `streamcluster_${name}`), ...others]
 }
 
-function valueOf(series: string): number {
+function seriesValue(series: string): number {
   const line = exposition.split('\n').find((each) => each.startsWith(`${series} `))
   return Number(line?.slice(series.length))
 }
@@ -53,10 +53,11 @@ describe('the metrics of a broker', () => {
   })
 
   test('count requests by API in the histogram, and all of them in one counter', () => {
-    const counted = (api: string) => valueOf(`streamcluster_request_seconds_count{api="${api}"}`)
+    const counted = (api: string) =>
+      seriesValue(`streamcluster_request_seconds_count{api="${api}"}`)
     expect(counted('Produce')).toBe(1)
     expect(counted('Fetch')).toBe(1)
-    expect(valueOf('streamcluster_requests_total')).toBeGreaterThan(2)
+    expect(seriesValue('streamcluster_requests_total')).toBeGreaterThan(2)
   })
 
   test.each([
@@ -71,6 +72,6 @@ describe('the metrics of a broker', () => {
     'process_resident_memory_bytes',
     'process_cpu_seconds_total',
   ])('%s has risen with one produce and one fetch', (series) => {
-    expect(valueOf(series)).toBeGreaterThan(0)
+    expect(seriesValue(series)).toBeGreaterThan(0)
   })
 })
