@@ -4,7 +4,7 @@ import time
 
 import confluent_kafka
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicCollection
-from confluent_kafka import ElectionType, TopicPartition
+from confluent_kafka import ElectionType, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin import NewPartitions, NewTopic, OffsetSpec, ResourceType
 
@@ -97,11 +97,22 @@ def take(message):
     return 1
 
 
+def offsets_by_time(consumer, wanted):
+    end = time.monotonic() + 60
+    while True:
+        try:
+            return consumer.offsets_for_times(wanted, timeout=30)
+        except KafkaException:
+            if not settings.get("isPatient") or time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+
+
 def seek():
     consumer = Consumer(configuration(group_id="nobody", enable_auto_commit=False))
     partitions = consumer.list_topics(TOPIC, timeout=30).topics[TOPIC].partitions
     wanted = [TopicPartition(TOPIC, each, settings["timeMs"]) for each in partitions]
-    consumer.assign(consumer.offsets_for_times(wanted, timeout=30))
+    consumer.assign(offsets_by_time(consumer, wanted))
     report("ready")
     left = settings["count"]
     while left > 0:

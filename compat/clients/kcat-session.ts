@@ -101,10 +101,25 @@ async function consume(): Promise<void> {
 
 async function seek(): Promise<void> {
   const from = ['-o', `s@${settings.timeMs}`]
-  const { child, code } = start(['-C', '-E', '-t', topic, ...from, '-e', '-u', '-f', RECORD_FORMAT])
-  tellRecords(child)
   report({ event: 'ready' })
-  checkEnd(await code)
+  for (;;) {
+    const { child, code } = start([
+      '-C',
+      '-E',
+      '-t',
+      topic,
+      ...from,
+      '-e',
+      '-u',
+      '-f',
+      RECORD_FORMAT,
+    ])
+    let count = 0
+    tellRecords(child, () => count++)
+    const ended = await code
+    if (ended === 0 || count > 0 || !settings.isPatient) return checkEnd(ended)
+    process.stderr.write('kcat is run again\n')
+  }
 }
 
 /** Its standard output. */

@@ -1,5 +1,18 @@
 import type { Adjustment } from './client.ts'
 
+/** librdkafka, rd_kafka_offsets_for_times(): seen with 2.0.2 and 2.16.0. */
+const LIBRDKAFKA_SEEK = 'librdkafka gives up the question when the broker that it asked dies'
+
+export const KCAT_ASKED_AGAIN: Adjustment = {
+  seek: { isPatient: true },
+  why: `it is started again when it ends with an error as it asks for offsets by time: ${LIBRDKAFKA_SEEK}`,
+}
+
+export const CONFLUENT_ASKED_AGAIN: Adjustment = {
+  seek: { isPatient: true },
+  why: `\`offsets_for_times()\` is called again when it raises an exception: ${LIBRDKAFKA_SEEK}`,
+}
+
 /** kafkajs 2.2.4, src/producer/sendMessages.js; https://github.com/tulios/kafkajs/issues/1303 */
 export const KAFKAJS_MOVED: Adjustment = {
   producer: { recordPerSend: true },

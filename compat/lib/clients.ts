@@ -5,6 +5,8 @@ import { finished, spawnGuarded } from '../../e2e/lib/child.ts'
 import { ADMIN_CALLS, type AdminCall } from './admin-calls.ts'
 import {
   AIOKAFKA_SETTLED,
+  CONFLUENT_ASKED_AGAIN,
+  KCAT_ASKED_AGAIN,
   KAFKAJS_MOVED,
   PLATFORMATIC_RESTARTED,
   PLATFORMATIC_RECORD_PER_SEND,
@@ -77,7 +79,7 @@ export const clients: readonly Client[] = [
     codecs: ALL,
     cannot: {},
     known: {},
-    adjusted: {},
+    adjusted: { kills: KCAT_ASKED_AGAIN, restarts: KCAT_ASKED_AGAIN },
     lacks: ADMIN_CALLS.filter((call) => !KCAT_CALLS.includes(call)),
     tellsAtEnd: true,
     settings: [
@@ -91,7 +93,7 @@ export const clients: readonly Client[] = [
     codecs: ALL,
     cannot: {},
     known: {},
-    adjusted: {},
+    adjusted: { kills: CONFLUENT_ASKED_AGAIN, restarts: CONFLUENT_ASKED_AGAIN },
     lacks: [
       'describe producers',
       'reassign a partition',

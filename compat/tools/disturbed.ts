@@ -9,15 +9,15 @@ import { verifiablyConsume, verifiablyProduce } from './verifiable.ts'
 
 const PREFIX = 'org.apache.kafka.tools'
 const MOVE_EVERY_MS = 1_500
-const MOVES_BEFORE_KILL = 4
+const MOVES_BEFORE_KILL = 2
 /** A tool that waits for records gives up after this, far longer than anybody is away. */
 const SILENCE_MS_MAX = 60_000
 const DESCRIPTIONS = 4
 
-/** By topic, how many records one producer writes there, for half a minute, as one consumer reads. */
+/** By topic, how many records one producer writes there, within {@link SECONDS}, as one consumer reads. */
 const COUNTS = { lines: 2_000, performance: 30_000, verifiable: 3_000 } as const
 const TOPICS = Object.keys(COUNTS) as (keyof typeof COUNTS)[]
-const SECONDS = 30
+const SECONDS = 40
 
 /** Each value must be in the topic once, whatever happened to whoever wrote it. */
 async function checkEachOnce(
