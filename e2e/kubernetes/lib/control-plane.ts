@@ -17,6 +17,7 @@ import {
   CLUSTER_DOMAIN,
   FOLDER,
   HOST_ADDRESS,
+  NODE_PREFIX_LENGTH,
   type NodePlace,
   POD_NETWORK,
   PROGRAMS,
@@ -93,6 +94,8 @@ export async function startProxy(node: NodePlace): Promise<Daemon> {
     mode: 'nftables',
     clusterCIDR: POD_NETWORK,
     hostnameOverride: node.name,
+    // Of all nodes, not only of the one whose name it has.
+    nodePortAddresses: [`${HOST_ADDRESS}/${NODE_PREFIX_LENGTH}`],
     healthzBindAddress: `127.0.0.1:${await freePort()}`,
     metricsBindAddress: `127.0.0.1:${await freePort()}`,
     // Zero means that the machine's own limits are left as they are.
