@@ -29,6 +29,9 @@ export interface BrokerPorts {
   readonly admin: number
 }
 
+/** Read once: to read it anew after a minute of fuzzing ended Node itself, once (in native code). */
+const ENVIRONMENT = { ...process.env }
+
 /** One run of broker/main.ts, which is one node of the cluster. Its ports are chosen beforehand. */
 export class BrokerProcess {
   readonly ports: BrokerPorts
@@ -48,7 +51,7 @@ export class BrokerProcess {
     this.logFile = join(options.logFolder, `broker-${options.ports.kafka}-${Date.now()}.log`)
     this.child = spawn(process.execPath, ['--import', ORPHAN_GUARD, MAIN], {
       env: {
-        ...process.env,
+        ...ENVIRONMENT,
         STREAMCLUSTER_LISTEN: `127.0.0.1:${options.ports.kafka}`,
         STREAMCLUSTER_ADMIN_LISTEN: `127.0.0.1:${options.ports.admin}`,
         ...options.env,

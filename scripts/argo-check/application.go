@@ -10,6 +10,7 @@ import (
 	"github.com/argoproj/argo-cd/gitops-engine/v3/pkg/engine"
 	"github.com/argoproj/argo-cd/gitops-engine/v3/pkg/sync"
 	"github.com/argoproj/argo-cd/gitops-engine/v3/pkg/utils/kube"
+	"github.com/argoproj/argo-cd/gitops-engine/v3/pkg/utils/tracing"
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
@@ -98,7 +99,7 @@ func (app *application) drift(ctx context.Context) error {
 		return err
 	}
 	found := sync.Reconcile(app.target, live, app.namespace, app.cache)
-	kubectl := &kube.KubectlCmd{Log: logr.Discard()}
+	kubectl := &kube.KubectlCmd{Log: logr.Discard(), Tracer: tracing.NopTracer{}}
 	operations, cleanup, err := kubectl.ManageResources(app.config)
 	if err != nil {
 		return err

@@ -2,6 +2,8 @@ import type { Spectator } from './spectator.ts'
 import { isReady, type Product } from './product.ts'
 
 const LOOK_MS = 50
+/** Of an even share; what is closer counts as balanced. */
+const SHARE_TOLERANCE = 0.25
 
 /** What happened to a cluster's pods, and when; wall milliseconds. */
 export class PodTimeline {
@@ -68,4 +70,11 @@ export function movesSince(spectator: Spectator, sinceMs: number): Moves | null 
     lastAtMs: last.atMs,
     doneAtMs: done?.atMs ?? Number.NaN,
   }
+}
+
+/** Whether so many brokers have even shares, and nothing moves. */
+export function isEven({ shares, newest }: Spectator, brokers: number): boolean {
+  if (shares.length !== brokers || !newest.isBalanced) return false
+  const even = shares.reduce((sum, each) => sum + each, 0) / brokers
+  return shares.every((share) => Math.abs(share - even) <= Math.max(2, SHARE_TOLERANCE * even))
 }
