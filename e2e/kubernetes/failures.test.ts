@@ -85,7 +85,7 @@ describe('what people do', () => {
   )
 
   test(
-    'a config that is changed while brokers run, and one for which they are replaced',
+    'a config that is changed while brokers run',
     async () => {
       await underTraffic('changes of configs', async () => {
         const uids = async (): Promise<string[]> =>

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import { fetchKafkaTools } from '../lib/kafka-tools.ts'
 import { until } from '../lib/wait.ts'
 import { argo, argoManifest } from './lib/argo.ts'
+import { closeAll, closing } from './lib/closing.ts'
 import { Product, START_MS_MAX } from './lib/product.ts'
 import { isEven, PodTimeline } from './lib/timeline.ts'
 import { Traffic } from './lib/traffic.ts'
@@ -10,20 +11,12 @@ const TEST_MS_MAX = 8 * 60_000
 const SCALED_MS_MAX = 120_000
 
 let product: Product
-const open: { close(): Promise<void> }[] = []
 beforeAll(async () => {
   await fetchKafkaTools()
   product = await Product.start()
 }, START_MS_MAX)
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((each) => each.close()))
-})
+afterEach(closeAll)
 afterAll(() => product?.stop(), 60_000)
-
-function closing<T extends { close(): Promise<void> }>(one: T): T {
-  open.push(one)
-  return one
-}
 
 test(
   'the HPA makes it 2 → 4 → 6 while load comes, and 2 again when it has gone',

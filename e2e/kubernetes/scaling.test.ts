@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import { PartitionLoad } from '../../bench/lib/partition-load.ts'
 import { fetchKafkaTools, kafkaTool } from '../lib/kafka-tools.ts'
 import { pause, until } from '../lib/wait.ts'
+import { closeAll, closing } from './lib/closing.ts'
 import { Product, START_MS_MAX } from './lib/product.ts'
 import type { Spectator } from './lib/spectator.ts'
 import { isEven, movesSince, PodTimeline } from './lib/timeline.ts'
@@ -10,23 +11,15 @@ const TEST_MS_MAX = 8 * 60_000
 const SCALED_MS_MAX = 120_000
 
 let product: Product
-const open: { close(): Promise<void> }[] = []
 beforeAll(async () => {
   await fetchKafkaTools()
   product = await Product.start()
 }, START_MS_MAX)
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((each) => each.close()))
-})
+afterEach(closeAll)
 afterAll(() => product?.stop(), 60_000)
 
-function closing<T extends { close(): Promise<void> }>(one: T): T {
-  open.push(one)
-  return one
-}
-
 /** Writes `/scale` and tells how long it took until all was as it should be. */
-async function scaleTo(name: string, brokers: number, spectator: Spectator): Promise<number> {
+async function scaleTo(name: string, brokers: number, spectator: Spectator): Promise<void> {
   const timeline = new PodTimeline(product, name)
   const sinceMs = Date.now()
   await product.scale(name, brokers)
@@ -48,7 +41,6 @@ async function scaleTo(name: string, brokers: number, spectator: Spectator): Pro
       `${partitions} moves from ${after(firstAtMs)} to ${after(lastAtMs)} ` +
       `(${lastAtMs - firstAtMs} ms), all written down ${after(doneAtMs)}`,
   )
-  return endMs - sinceMs
 }
 
 test(
@@ -64,7 +56,7 @@ test(
     const load = await PartitionLoad.start({
       ...{ bootstrap, topic, partitions, producers: 4, mebibytesPerSecond: 10, batchRecords: 10 },
     })
-    open.push({ close: () => load.stop() })
+    closing({ close: () => load.stop() })
     await pause(10_000)
     await load.mark()
     await scaleTo(name, 6, spectator)
