@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
-import { PartitionLoad } from '../../bench/lib/partition-load.ts'
 import { fetchKafkaTools } from '../lib/kafka-tools.ts'
 import { pause, until } from '../lib/wait.ts'
+import { CheckedLoad } from './lib/checked-load.ts'
+import { closeAll } from './lib/closing.ts'
 import { killContainer } from './lib/containers.ts'
 import { isReady, NAMESPACE, OPERATOR, type Pod, Product, START_MS_MAX } from './lib/product.ts'
 import { Traffic } from './lib/traffic.ts'
@@ -27,6 +28,7 @@ beforeAll(async () => {
 afterEach(async () => {
   await traffic?.close()
   traffic = null
+  await closeAll()
 })
 afterAll(() => product?.stop(), 60_000)
 
@@ -37,6 +39,7 @@ async function underTraffic(what: string, happens: () => Promise<void>): Promise
   const name = `traffic${count++}`
   traffic = await Traffic.start(product, { name, bootstrap })
   const sinceMs = Date.now()
+  traffic.listen()
   await happens()
   await traffic.progress()
   const seconds = ((Date.now() - sinceMs) / 1000).toFixed(1)
@@ -122,30 +125,26 @@ describe('what breaks', () => {
   test(
     'a broker by SIGKILL: everything can be written to within seconds',
     async () => {
-      const [topic, partitions] = ['wide', 300]
-      await product.createTopic(bootstrap, topic, partitions)
-      const load = await PartitionLoad.start({
-        ...{ bootstrap, topic, partitions, producers: 4, mebibytesPerSecond: 4, batchRecords: 4 },
+      const partitions = 300
+      const load = await CheckedLoad.start({
+        ...{ product, bootstrap, topic: 'wide', partitions, mebibytesPerSecond: 4 },
+        batchRecords: 4,
       })
-      try {
-        await pause(10_000)
-        await underTraffic('SIGKILL of a broker', async () => {
-          const [victim] = await brokers()
-          await load.mark()
-          await killContainer(victim as Pod)
-          await until('all can be written to', async () => {
-            return (await load.times()).partitions.every(({ writableMs }) => writableMs >= 0)
-          })
-          const { partitions: times } = await load.times()
-          const slowestMs = Math.max(...times.map(({ writableMs }) => writableMs))
-          console.info(`SIGKILL: all ${partitions} partitions writable after ${slowestMs} ms`)
-          await product.settled(NAME, BROKERS)
+      await pause(10_000)
+      await underTraffic('SIGKILL of a broker', async () => {
+        const [victim] = await brokers()
+        await load.partitions.mark()
+        await killContainer(victim as Pod)
+        await until('all can be written to', async () => {
+          const { partitions: times } = await load.partitions.times()
+          return times.every(({ writableMs }) => writableMs >= 0)
         })
-        const { failed, unacknowledged } = await load.finish()
-        expect({ failed, unacknowledged }).toEqual({ failed: 0, unacknowledged: 0 })
-      } finally {
-        await load.stop()
-      }
+        const { partitions: times } = await load.partitions.times()
+        const slowestMs = Math.max(...times.map(({ writableMs }) => writableMs))
+        console.info(`SIGKILL: all ${partitions} partitions writable after ${slowestMs} ms`)
+        await product.settled(NAME, BROKERS)
+      })
+      expect(await load.faults()).toEqual([])
     },
     TEST_MS_MAX,
   )

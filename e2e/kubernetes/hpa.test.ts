@@ -2,13 +2,19 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import { fetchKafkaTools } from '../lib/kafka-tools.ts'
 import { until } from '../lib/wait.ts'
 import { argo, argoManifest } from './lib/argo.ts'
+import { AutoscalingTimeline } from './lib/autoscaling-timeline.ts'
+import { CheckedLoad } from './lib/checked-load.ts'
 import { closeAll, closing } from './lib/closing.ts'
 import { Product, START_MS_MAX } from './lib/product.ts'
 import { isEven, PodTimeline } from './lib/timeline.ts'
 import { Traffic } from './lib/traffic.ts'
 
-const TEST_MS_MAX = 8 * 60_000
-const SCALED_MS_MAX = 120_000
+const TEST_MS_MAX = 10 * 60_000
+const SCALED_MS_MAX = 3 * 60_000
+const METRIC = 'streamcluster_network_bytes_per_second'
+const TARGET = 700_000
+/** With the little that applications write beside them: enough for four brokers, and for six. */
+const LOADS_MEBIBYTES_PER_SECOND = [2.2, 1.5]
 
 let product: Product
 beforeAll(async () => {
@@ -22,63 +28,63 @@ test(
   'the HPA makes it 2 → 4 → 6 while load comes, and 2 again when it has gone',
   async () => {
     const name = 'breathing'
-    const metric = { name: 'streamcluster_network_bytes_per_second' }
-    const target = { type: 'AverageValue', averageValue: '150k' }
+    const target = { type: 'AverageValue', averageValue: `${TARGET}` }
     const autoscaling = {
       ...{ mode: 'HPA', minReplicas: 2, maxReplicas: 6 },
-      metrics: [{ type: 'Pods', pods: { metric, target } }],
+      metrics: [{ type: 'Pods', pods: { metric: { name: METRIC }, target } }],
       behavior: {
         scaleUp: { policies: [{ type: 'Pods', value: 2, periodSeconds: 15 }] },
         scaleDown: {
           stabilizationWindowSeconds: 10,
-          policies: [{ type: 'Pods', value: 2, periodSeconds: 15 }],
+          policies: [{ type: 'Pods', value: 4, periodSeconds: 15 }],
         },
       },
     }
-    await argo('sync', product, argoManifest(product.manifest(name, { autoscaling })))
-    await until('the HPA has begun', async () => (await product.find(name)) !== null)
+    const manifest = argoManifest(product.manifest(name, { autoscaling }))
+    await argo('sync', product, manifest)
+    await until('it is there', async () => (await product.find(name)) !== null)
     await product.settled(name, 2)
     const bootstrap = await product.bootstrap(name)
     const spectator = closing(await product.spectator(name))
-    const timeline = closing(new PodTimeline(product, name))
+    const pods = closing(new PodTimeline(product, name))
+    const scales = closing(
+      new AutoscalingTimeline({ product, name, metric: METRIC, target: TARGET }),
+    )
+    const light = closing(await Traffic.start(product, { name: 'light', bootstrap }))
     const startMs = Date.now()
-    const told: string[] = []
-    const seconds = (ms: number): string => ((ms - startMs) / 1000).toFixed(1)
-    const reached = async (brokers: number): Promise<void> => {
-      const waitMsMax = 3 * 60_000
+    const seconds = (ms: number | undefined): string => {
+      return ms === undefined ? 'never' : `${((ms - startMs) / 1000).toFixed(1)} s`
+    }
+    const reached = async (brokers: number): Promise<string> => {
       await until(
-        `/scale says ${brokers}`,
-        async () => {
-          return (await product.find(name))?.spec.replicas === brokers
-        },
-        waitMsMax,
+        `${brokers} brokers serve evenly`,
+        () => scales.scaledAtMs.has(brokers) && isEven(spectator, brokers),
+        SCALED_MS_MAX,
       )
-      const atMs = Date.now()
-      await until(`${brokers} brokers serve evenly`, () => isEven(spectator, brokers), waitMsMax)
-      await until('no other pod is there', () => timeline.count === brokers, waitMsMax)
-      const readyMs = timeline.readyAtMs.get(brokers) ?? 0
-      told.push(
-        `${brokers}: /scale at ${seconds(atMs)} s, ready at ${seconds(readyMs)} s, ` +
-          `balanced at ${seconds(Date.now())} s`,
+      const balancedMs = Date.now()
+      const isReached = (): boolean => pods.count === brokers && pods.readyAtMs.has(brokers)
+      await until('all pods are ready, and no other is there', isReached, SCALED_MS_MAX)
+      return (
+        `/scale says ${brokers} at ${seconds(scales.scaledAtMs.get(brokers))}, ready at ` +
+        `${seconds(pods.readyAtMs.get(brokers))}, balanced at ${seconds(balancedMs)}, ` +
+        `no other pod at ${seconds(Date.now())}`
       )
     }
-    const load = { name: 'heavy', bootstrap, kibibytesPerSecond: 3_000 }
-    const heavy = closing(await Traffic.start(product, load))
-    const light = closing(await Traffic.start(product, { name: 'light', bootstrap }))
-    await reached(4)
-    await reached(6)
-    expect(
-      await argo('drift', product, argoManifest(product.manifest(name, { autoscaling }))),
-    ).toEqual([])
-    await heavy.progress()
-    expect(await heavy.faults()).toEqual([])
-    told.push(`load ended at ${seconds(Date.now())} s`)
-    await until(
-      'it is small again',
-      async () => (await product.find(name))?.spec.replicas === 2,
-      SCALED_MS_MAX,
-    )
-    await reached(2)
+    const told: string[] = []
+    const loads: CheckedLoad[] = []
+    for (const [index, mebibytesPerSecond] of LOADS_MEBIBYTES_PER_SECOND.entries()) {
+      told.push(`${mebibytesPerSecond} MiB/s more at ${seconds(Date.now())}`)
+      const topic = `heavy${index}`
+      const load = { product, bootstrap, topic, partitions: 60, mebibytesPerSecond }
+      loads.push(await CheckedLoad.start(load))
+      const line = await reached(4 + 2 * index)
+      told.push(`the metric above its target at ${seconds(scales.crossedAtMs)}`, line)
+    }
+    expect(await argo('drift', product, manifest)).toEqual([])
+    scales.scaledAtMs.delete(2)
+    pods.readyAtMs.delete(2)
+    for (const load of loads) expect(await load.faults()).toEqual([])
+    told.push(`load ended at ${seconds(Date.now())}`, await reached(2))
     await light.progress()
     expect(await light.faults()).toEqual([])
     console.info(`HPA, from the load's beginning:\n${told.join('\n')}`)

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
-import { PartitionLoad } from '../../bench/lib/partition-load.ts'
-import { fetchKafkaTools, kafkaTool } from '../lib/kafka-tools.ts'
+import { fetchKafkaTools } from '../lib/kafka-tools.ts'
 import { pause, until } from '../lib/wait.ts'
+import { CheckedLoad } from './lib/checked-load.ts'
 import { closeAll, closing } from './lib/closing.ts'
 import { Product, START_MS_MAX } from './lib/product.ts'
 import type { Spectator } from './lib/spectator.ts'
@@ -46,40 +46,29 @@ async function scaleTo(name: string, brokers: number, spectator: Spectator): Pro
 test(
   '/scale 3 → 6 → 3 with 300 partitions at 10 MiB/s',
   async () => {
-    const [name, topic, partitions] = ['figures', 'load', 300]
+    const name = 'figures'
     await product.apply(name, { replicas: 3 })
     await product.settled(name, 3)
     const bootstrap = await product.bootstrap(name)
-    await product.createTopic(bootstrap, topic, partitions)
     const spectator = closing(await product.spectator(name))
-    await until('three brokers have even shares', () => isEven(spectator, 3))
-    const load = await PartitionLoad.start({
-      ...{ bootstrap, topic, partitions, producers: 4, mebibytesPerSecond: 10, batchRecords: 10 },
+    const load = await CheckedLoad.start({
+      ...{ product, bootstrap, topic: 'load', partitions: 300, mebibytesPerSecond: 10 },
     })
-    closing({ close: () => load.stop() })
+    await until('three brokers have even shares', () => isEven(spectator, 3))
     await pause(10_000)
-    await load.mark()
+    await load.partitions.mark()
     await scaleTo(name, 6, spectator)
-    const out = await load.times()
+    const out = await load.partitions.times()
     await pause(5_000)
-    await load.mark()
+    await load.partitions.mark()
     await scaleTo(name, 3, spectator)
-    const scaledIn = await load.times()
+    const scaledIn = await load.partitions.times()
     const longest = (times: typeof out): number =>
       Math.round(Math.max(...times.partitions.map(({ waitMs }) => waitMs)))
     console.info(
       `the longest that a record waited: ${longest(out)} ms (out), ${longest(scaledIn)} ms (in)`,
     )
-    const { failed, acknowledged, unacknowledged } = await load.finish()
-    expect({ failed, unacknowledged }).toEqual({ failed: 0, unacknowledged: 0 })
-    const ends = await kafkaTool('GetOffsetShell', [
-      ...['--bootstrap-server', bootstrap.join(','), '--topic', topic],
-    ])
-    const count = ends
-      .trim()
-      .split('\n')
-      .reduce((sum, line) => sum + Number(line.split(':')[2]), 0)
-    expect(count).toBe(acknowledged)
+    expect(await load.faults()).toEqual([])
     await product.remove(name)
   },
   TEST_MS_MAX,

@@ -100,7 +100,7 @@ func (app *application) drift(ctx context.Context) error {
 	}
 	found := sync.Reconcile(app.target, live, app.namespace, app.cache)
 	kubectl := &kube.KubectlCmd{Log: logr.Discard(), Tracer: tracing.NopTracer{}}
-	operations, cleanup, err := kubectl.ManageResources(app.config)
+	operations, cleanup, err := kubectl.ManageServerSideDiffDryRuns(app.config)
 	if err != nil {
 		return err
 	}

@@ -65,9 +65,13 @@ export class Traffic {
     await Promise.all([this.node.progress(10), this.java.progress(50)])
   }
 
-  /** The longest time so far in which no Node producer heard of anything. */
+  /** The longest time since {@link listen} in which no Node producer heard of anything. */
   get silenceMsMax(): number {
     return this.node.silenceMsMax
+  }
+
+  listen(): void {
+    this.node.silenceMsMax = 0
   }
 
   /**
