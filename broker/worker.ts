@@ -85,11 +85,12 @@ export class Worker {
     const { settings, clock, random, logger } = this
     const why = whyNotBrokerConfigs(settings.config)
     if (why !== null) throw new Error(`the broker's configs cannot be used: ${why}`)
+    // Before the store, which may be away: who waits for it is alive, and must not be killed for that.
+    const { kafkaPorts, adminPort } = await this.listen()
     const store = await this.openStore()
     const isNew = await this.probe(store)
     let secret: () => string | null = () => null
     const transport = httpTransport(() => secret())
-    const { kafkaPorts, adminPort } = await this.listen()
     const advertised = advertisedListeners(settings.listeners, kafkaPorts)
     const [first] = settings.listeners
     const kafkaHost = hostFor(first?.listen.host ?? '')

@@ -64,6 +64,42 @@ describe('who holds the controller', () => {
   })
 })
 
+describe('more nodes than are asked in each tick', () => {
+  // Ten nodes, of which each is asked every fifth tick: once a second.
+  const settings = { pingsPerSecondMax: 10 }
+
+  test('cost no more pings, and keep their controller', async () => {
+    const world = await cluster(10, settings)
+    world.pingCount = 0
+    await world.clock.advanceBy(60_000)
+    expect(world.pingCount).toBeGreaterThan(9 * 55)
+    expect(world.pingCount).toBeLessThan(9 * 65)
+    expect(world.holders()).toEqual([1])
+    expect(Object.values(world.statesOfNodes())).toEqual(Array(10).fill('active'))
+  })
+
+  test.each(['refused', 'no-answer'] as const)(
+    'are taken over all the same: %s',
+    async (failure) => {
+      const world = await cluster(10, settings)
+      world.byId(7).kill(failure)
+      // A round of all of them, and what a node is given in any case.
+      await world.clock.advanceBy(1_000 + (failure === 'refused' ? 500 : 2_500))
+      expect(world.statesOfNodes()[7] ?? 'sealed').toBe('sealed')
+      const others = Object.values(world.statesOfNodes()).filter((state) => state === 'active')
+      expect(others).toHaveLength(9)
+    },
+  )
+
+  test('replace their controller when it dies', async () => {
+    const world = await cluster(10, settings)
+    world.byId(1).kill()
+    await world.clock.advanceBy(5_000)
+    expect(world.holders()).toHaveLength(1)
+    expect(world.statesOfNodes()[1] ?? 'sealed').toBe('sealed')
+  })
+})
+
 describe('who is taken over', () => {
   test('nobody who answers, however long it goes on', async () => {
     const world = await cluster(5)

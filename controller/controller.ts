@@ -10,7 +10,7 @@ import { Candidacy } from './candidacy.ts'
 import { forgetNode, forgettableNodes } from './forget.ts'
 import { type Liveness, NodeLiveness, type PingFailure } from './liveness.ts'
 import { PartitionLoads } from './loads.ts'
-import type { PingReply, PingRequest } from './ping.ts'
+import { type PingReply, type PingRequest, ticksPerPing } from './ping.ts'
 import { placedNodes } from './placement.ts'
 import { type OwnedPartition, reassignFrom, succession, takeOver } from './takeover.ts'
 
@@ -19,6 +19,8 @@ const BALANCE_EVERY_MS = 5_000
 
 export interface ControllerSettings {
   readonly tickMs: number
+  /** More nodes than get one in each tick at this rate are asked less often, and given longer. */
+  readonly pingsPerSecondMax: number
   /** A node that says nothing for so long is taken over. */
   readonly silenceMsMax: number
   /** A controller that nobody hears for so long is replaced. */
@@ -30,6 +32,7 @@ export interface ControllerSettings {
 
 export const DEFAULT_CONTROLLER_SETTINGS: ControllerSettings = {
   tickMs: 200,
+  pingsPerSecondMax: 1_000,
   silenceMsMax: 1_500,
   leaseSilenceMs: 500,
   movesPerTickMax: 1_000,
@@ -67,6 +70,7 @@ export class Controller {
   private readonly takingOver = new Set<number>()
   private readonly pinging = new Set<number>()
   private timer: Timer | null = null
+  private tickCount = 0
   private tickDueAtMs = Number.POSITIVE_INFINITY
   private isDirty = true
   private balancedAtMs = Number.NEGATIVE_INFINITY
@@ -151,13 +155,20 @@ export class Controller {
   }
 
   private lead(): void {
-    const { log, nodeId, ownLoads } = this.options
+    const { log, nodeId, ownLoads, settings, clock } = this.options
     // From now on the next one is listened for, should this one be replaced.
     this.candidacy.hears()
-    for (const node of log.image.nodes.values()) {
+    const { nodes } = log.image
+    const turns = ticksPerPing(nodes.size, settings)
+    this.liveness.restMs = (turns - 1) * settings.tickMs
+    this.tickCount++
+    for (const node of nodes.values()) {
       if (node.nodeId === nodeId) this.loads.told(nodeId, ownLoads())
-      else if (node.state !== 'sealed') this.pingNode(node)
-      else {
+      else if (node.state !== 'sealed') {
+        // Whoever does not answer is asked in every tick.
+        const isItsTurn = (this.tickCount + node.nodeId) % turns === 0
+        if (isItsTurn || !this.liveness.isWell(node.nodeId, clock.nowMs())) this.pingNode(node)
+      } else {
         this.liveness.forget(node.nodeId)
         this.loads.forget(node.nodeId)
       }

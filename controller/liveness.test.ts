@@ -45,6 +45,16 @@ test('a missing answer is no refusal', () => {
   expect(liveness.stateOf(1, 1)).toBe('alive')
 })
 
+test('the time in which nobody asks a node is no silence', () => {
+  const liveness = heard()
+  liveness.restMs = 3_000
+  expect(liveness.isWell(1, 3_100)).toBe(true)
+  expect(liveness.isWell(1, 3_900)).toBe(false)
+  expect(liveness.stateOf(1, 3_900)).toBe('alive')
+  expect(liveness.dead(3_999)).toEqual([])
+  expect(liveness.dead(4_000)).toEqual([1])
+})
+
 describe('dead', () => {
   function watching(states: Readonly<Record<number, 'heard' | 'silent' | 'refusing'>>): number[] {
     const liveness = new NodeLiveness(SILENCE_MS_MAX)

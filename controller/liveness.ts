@@ -31,6 +31,8 @@ interface Record {
 export class NodeLiveness {
   private readonly nodes = new Map<number, Record>()
   private readonly silenceMsMax: number
+  /** So long nobody asks a node that is well: that is no silence of its. */
+  restMs = 0
   /** So long a silence is believed in any case: it may be true that most are dead. */
   readonly isolatedSilenceMsMax: number
 
@@ -62,6 +64,13 @@ export class NodeLiveness {
     for (const node of this.nodes.values()) node.answeredAtMs += stalledMs
   }
 
+  /** Whether it answered when it was last asked, as far as that can be known by now. */
+  isWell(nodeId: number, nowMs: number): boolean {
+    const node = this.nodes.get(nodeId)
+    if (node === undefined || !node.hasAnswered || node.refusals > 0) return false
+    return nowMs - node.answeredAtMs < this.restMs + this.silenceMsMax / 2
+  }
+
   forget(nodeId: number): void {
     this.nodes.delete(nodeId)
   }
@@ -78,11 +87,13 @@ export class NodeLiveness {
     let heardCount = 0
     for (const [nodeId, { refusals, answeredAtMs }] of this.nodes) {
       if (refusals >= REFUSALS_TO_DIE) refusing.push(nodeId)
-      else if (nowMs - answeredAtMs >= this.silenceMsMax) silent.push(nodeId)
+      else if (nowMs - answeredAtMs >= this.silenceMsMax + this.restMs) silent.push(nodeId)
       else heardCount++
     }
     const believed = soundsIsolated(heardCount, silent.length)
-      ? silent.filter((nodeId) => this.silentForMs(nodeId, nowMs) >= this.isolatedSilenceMsMax)
+      ? silent.filter(
+          (nodeId) => this.silentForMs(nodeId, nowMs) >= this.isolatedSilenceMsMax + this.restMs,
+        )
       : silent
     return [...refusing, ...believed]
   }
@@ -96,7 +107,7 @@ export class NodeLiveness {
     const node = this.nodes.get(nodeId)
     if (node === undefined) return 'suspect'
     if (node.refusals >= REFUSALS_TO_DIE) return 'dead'
-    if (nowMs - node.answeredAtMs >= this.silenceMsMax) return 'dead'
+    if (nowMs - node.answeredAtMs >= this.silenceMsMax + this.restMs) return 'dead'
     // Who was never heard gets nothing yet: a whole cluster that was killed is no cluster to move to.
     return node.refusals > 0 || !node.hasAnswered ? 'suspect' : 'alive'
   }

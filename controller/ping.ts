@@ -10,3 +10,17 @@ export interface PingReply {
   /** Bytes per second of the partitions that carry most, `topic id/partition` → bytes. */
   readonly partitionLoads: Readonly<Record<string, number>>
 }
+
+/**
+ * Every which tick a healthy node of `nodeCount` is asked: in each one as long as that makes no more
+ * than `pingsPerSecondMax`, less often above, so that the controller's work does not grow with the
+ * nodes; what is lost takes as much longer to be noticed. Whoever holds the controller and whoever
+ * listens for it count the same nodes.
+ */
+export function ticksPerPing(
+  nodeCount: number,
+  settings: { readonly tickMs: number; readonly pingsPerSecondMax: number },
+): number {
+  const { tickMs, pingsPerSecondMax } = settings
+  return Math.max(1, Math.ceil((nodeCount * 1_000) / (pingsPerSecondMax * tickMs)))
+}

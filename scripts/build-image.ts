@@ -2,7 +2,14 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { codeLayer, packageLayer, systemLayer, USER } from './image/contents.ts'
+import {
+  codeLayer,
+  COMPILE_CACHE_VARIABLES,
+  compileCacheLayer,
+  packageLayer,
+  systemLayer,
+  USER,
+} from './image/contents.ts'
 import { type Image, ociArchive } from './image/oci.ts'
 
 /**
@@ -22,13 +29,13 @@ function ownImage(name: string): Image {
     name,
     config: {
       User: USER,
-      Env: ['PATH=/usr/local/bin', 'NODE_ENV=production'],
+      Env: ['PATH=/usr/local/bin', 'NODE_ENV=production', ...COMPILE_CACHE_VARIABLES],
       Cmd: ['broker'],
       WorkingDir: '/opt/streamcluster',
       Labels: { 'org.opencontainers.image.title': 'streamcluster' },
     },
     // What changes most often comes last: what lies below is then there already.
-    layers: [systemLayer(ROOT), packageLayer(ROOT), codeLayer(ROOT)],
+    layers: [systemLayer(ROOT), packageLayer(ROOT), codeLayer(ROOT), compileCacheLayer(ROOT)],
   }
 }
 

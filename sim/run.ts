@@ -53,6 +53,8 @@ function settingsOf(world: World): NodeSettings {
     },
     controller: {
       tickMs: 200,
+      // A handful of nodes as if they were thousands: each is asked only now and then.
+      pingsPerSecondMax: pick(random, [10, 1_000]),
       silenceMsMax: 1_500,
       leaseSilenceMs: 500,
       movesPerTickMax: 1_000,

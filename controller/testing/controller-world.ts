@@ -139,6 +139,7 @@ export class ControllerWorld {
   /** What partitions truly carry, `topic id/partition` → bytes per second. */
   readonly rates = new Map<string, number>()
   readonly settings: Partial<ControllerSettings>
+  pingCount = 0
   private readonly open: () => Promise<MetadataLog>
 
   constructor(settings: Partial<ControllerSettings> = {}) {
@@ -181,6 +182,7 @@ export class ControllerWorld {
     nodeId: number,
     request: { holder: string; term: number },
   ) {
+    this.pingCount++
     await this.pause(PING_MS)
     const target = this.byId(nodeId)
     if (from.isCutOff || target.isCutOff || target.failure === 'no-answer') {

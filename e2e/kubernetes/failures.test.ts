@@ -10,6 +10,7 @@ import { Traffic } from './lib/traffic.ts'
 const TEST_MS_MAX = 6 * 60_000
 const NAME = 'orders'
 const BROKERS = 3
+const rack = { topologyKey: 'topology.kubernetes.io/zone' }
 
 /**
  * Whatever happens to a cluster under load: no client of it may fail, and every acknowledged record
@@ -21,7 +22,7 @@ let traffic: Traffic | null = null
 beforeAll(async () => {
   await fetchKafkaTools()
   product = await Product.start()
-  await product.apply(NAME, { replicas: BROKERS, rack: { topologyKey: ZONE } })
+  await product.apply(NAME, { replicas: BROKERS, rack })
   await product.settled(NAME, BROKERS)
   bootstrap = await product.bootstrap(NAME)
 }, START_MS_MAX)
@@ -31,8 +32,6 @@ afterEach(async () => {
   await closeAll()
 })
 afterAll(() => product?.stop(), 60_000)
-
-const ZONE = 'topology.kubernetes.io/zone'
 
 let count = 0
 async function underTraffic(what: string, happens: () => Promise<void>): Promise<void> {
@@ -53,6 +52,21 @@ async function brokers(): Promise<Pod[]> {
   return (await product.pods(NAME)).filter((pod) => pod.metadata.deletionTimestamp === undefined)
 }
 
+/** Applies what needs other brokers, and resolves once there are no others. */
+async function allReplaced(spec: Readonly<Record<string, unknown>>): Promise<void> {
+  const before = new Set((await brokers()).map(({ metadata }) => metadata.uid))
+  await product.apply(NAME, spec)
+  await until(
+    'all brokers are others',
+    async () => {
+      const all = await product.pods(NAME)
+      return all.length === BROKERS && all.every(({ metadata }) => !before.has(metadata.uid))
+    },
+    180_000,
+  )
+  await product.settled(NAME, BROKERS)
+}
+
 /** The replica of the operator that works. */
 async function leader(): Promise<Pod> {
   const lease = await product.kube.get<{ spec: { holderIdentity: string } }>(
@@ -69,19 +83,20 @@ describe('what people do', () => {
     'a rolling upgrade',
     async () => {
       await underTraffic('rolling upgrade', async () => {
-        const before = new Set((await brokers()).map(({ metadata }) => metadata.uid))
         const pod = { metadata: { annotations: { 'example.com/version': '2' } } }
-        const rack = { topologyKey: ZONE }
-        await product.apply(NAME, { replicas: BROKERS, rack, template: { pod } })
-        await until(
-          'all brokers are others',
-          async () => {
-            const all = await product.pods(NAME)
-            return all.length === BROKERS && all.every(({ metadata }) => !before.has(metadata.uid))
-          },
-          180_000,
-        )
-        await product.settled(NAME, BROKERS)
+        await allReplaced({ replicas: BROKERS, rack, template: { pod } })
+      })
+    },
+    TEST_MS_MAX,
+  )
+
+  test(
+    'a config that brokers read at their start only',
+    async () => {
+      await underTraffic('a config that replaces brokers', async () => {
+        await allReplaced({ replicas: BROKERS, rack, config: { 'num.partitions': 3 } })
+        const reasons = await product.eventReasons(NAME)
+        expect(reasons).toContain('RestartRequired')
       })
     },
     TEST_MS_MAX,
@@ -94,12 +109,8 @@ describe('what people do', () => {
         const uids = async (): Promise<string[]> =>
           (await brokers()).map(({ metadata }) => metadata.uid ?? '').sort()
         const before = await uids()
-        const rack = { topologyKey: ZONE }
-        await product.apply(NAME, {
-          replicas: BROKERS,
-          rack,
-          config: { 'message.max.bytes': 2097152 },
-        })
+        const config = { 'num.partitions': 3, 'message.max.bytes': 2097152 }
+        await product.apply(NAME, { replicas: BROKERS, rack, config })
         await product.settled(NAME, BROKERS)
         expect(await uids()).toEqual(before)
       })

@@ -98,11 +98,7 @@ describe('by the status, which says what to do', () => {
       })
       expect(stalled.message).toMatch(words)
       await until('an Event says so too', async () => {
-        const selector = 'involvedObject.name=stuck'
-        const events = await product.kube.kubectl(
-          ...['get', 'events', '-n', NAMESPACE, '--field-selector', selector],
-        )
-        return events.includes('Stalled')
+        return (await product.eventReasons('stuck')).includes('Stalled')
       })
       expect(await product.pods('stuck')).toEqual([])
       await product.remove('stuck')

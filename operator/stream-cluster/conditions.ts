@@ -84,7 +84,7 @@ function ready({ observed, active, listeners }: ConditionFacts): Verdict {
 }
 
 function reconciling(facts: ConditionFacts): Verdict {
-  const { stall, isPaused, scale, draining, active, observed } = facts
+  const { stall, isPaused, isChanging, scale, draining, active, observed } = facts
   if (isPaused) return ['False', 'Paused', 'spec.paused is true: nothing is changed']
   if (stall !== null || scale === null) return ['False', 'Stalled', '']
   const deployment = deploymentFacts(observed)
@@ -92,7 +92,7 @@ function reconciling(facts: ConditionFacts): Verdict {
   if (isWaiting(facts)) return ['True', 'ScaleInWaits', whyWaiting(facts)]
   const readyCount = active.filter(({ isReady }) => isReady).length
   if (draining.length > 0) return ['True', 'ScalingIn', 'brokers are being emptied']
-  if (deployment.replicas !== scale.replicas || isBehind(deployment)) {
+  if (isChanging || deployment.replicas !== scale.replicas || isBehind(deployment)) {
     return ['True', 'Applying', '']
   }
   if (deployment.updatedReplicas < deployment.statusReplicas) {

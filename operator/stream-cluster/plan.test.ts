@@ -109,6 +109,19 @@ describe('a settled cluster', () => {
     }
   })
 
+  test('is not said to be settled while what it needs is only being written', () => {
+    const model = modelOf()
+    model.settle()
+    for (const config of [{ 'message.max.bytes': 2000 }, { 'num.partitions': 6 }, {}]) {
+      model.change({ config })
+      model.reconcile()
+      // Whoever waits for this generation would go on with brokers of the one before.
+      expect(conditionOf(model, 'Reconciling')).toBe('True Applying')
+      model.settle()
+      expect(conditionOf(model, 'Reconciling')).toBe('False Settled')
+    }
+  })
+
   test('is not disturbed by what others add, and mends what others change', () => {
     const model = modelOf(SCALED)
     model.settle()
@@ -117,7 +130,8 @@ describe('a settled cluster', () => {
     spec.clusterIP = '10.96.0.1'
     expect(stepsOf(planCluster(model.observed()))).toEqual([])
     spec.selector['streamcluster.io/cluster'] = 'other'
-    expect(stepsOf(planCluster(model.observed())).map(({ kind }) => kind)).toEqual(['apply'])
+    const kindsOf = stepsOf(planCluster(model.observed())).map(({ kind }) => kind)
+    expect(kindsOf).toEqual(['apply', 'status'])
     model.settle()
     model.children.delete('PodDisruptionBudget/orders')
     model.settle()

@@ -47,7 +47,8 @@ export function planCluster(observed: Observed, refusal: string | null = null): 
   const { spec } = cluster
   if (spec === null || spec.paused || stall !== null) {
     const isPaused = stall === null && spec?.paused === true
-    const situation: Situation = { observed, brokers, spec, stall, isPaused, scale: null }
+    const idle = { isChanging: false, scale: null }
+    const situation: Situation = { observed, brokers, spec, stall, isPaused, ...idle }
     const requeueAfterMs = isPaused ? null : STALLED_LOOK_MS
     // What waits for its address would wait for ever: whoever was there before it has gone.
     const slots = planSlots(observed, spec?.listeners ?? [], brokers, replicasOf(observed) ?? 0)
@@ -95,7 +96,9 @@ function planRunning(
   )
   const mustFinalize = spec.deletionPolicy === 'Delete'
   const hasFinalizer = cluster.finalizers.includes(FINALIZER_STORE)
-  const situation = { observed, brokers, spec, stall, isPaused: false, scale }
+  const remove = toRemove(desired, observed)
+  const isChanging = configs.length + apply.length + remove.length > 0
+  const situation = { observed, brokers, spec, stall, isPaused: false, isChanging, scale }
   const events = planEvents(observed, { scale, configs, apply })
   return {
     ...NOTHING,
@@ -105,7 +108,7 @@ function planRunning(
     pods: podPatches(observed.nowMs, scale, slots),
     drainNodes: scale.drainNodes,
     apply,
-    remove: toRemove(desired, observed),
+    remove,
     removeFinalizer: !mustFinalize && hasFinalizer,
     ...withStatus(situation, events),
     requeueAfterMs: requeueOf(scale, slots, brokers),

@@ -11,6 +11,8 @@ export interface Situation {
   readonly spec: StreamClusterSpec | null
   readonly stall: Stall | null
   readonly isPaused: boolean
+  /** Something is written in this very pass, whose effect is not observed yet. */
+  readonly isChanging: boolean
   /** Null: nothing is scaled now. */
   readonly scale: ScalePlan | null
 }

@@ -2,7 +2,14 @@ import { readFileSync } from 'node:fs'
 import { posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from '@jest/globals'
-import { CODE_FOLDERS, codeLayer, systemLayer, USER } from './contents.ts'
+import {
+  CODE_FOLDERS,
+  codeLayer,
+  COMPILE_CACHE_VARIABLES,
+  compileCacheLayer,
+  systemLayer,
+  USER,
+} from './contents.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const RELATIVE_IMPORT = /^(?:import|export)\s(?!type\s)[^'"]*from '(\.[^']+)'|^import '(\.[^']+)'/gm
@@ -32,12 +39,23 @@ test('the image has what native packages are linked to', () => {
   }
 })
 
+test('Node finds in the image what it made of the sources, and it is the same every time', () => {
+  const layer = compileCacheLayer(ROOT)
+  const entries = layer.filter((entry) => 'content' in entry)
+  // One per file that is loaded: the code, and the packages that talk to S3 and to Kubernetes.
+  expect(entries.length).toBeGreaterThan(1_000)
+  const [folder] = COMPILE_CACHE_VARIABLES.map((each) => each.split('=/')[1])
+  for (const { path } of entries) expect(posix.dirname(posix.dirname(path))).toBe(folder)
+  expect(compileCacheLayer(ROOT)).toEqual(layer)
+}, 60_000)
+
 test('Dockerfile makes the same image, for those who have a daemon', () => {
   const dockerfile = readFileSync(`${ROOT}/Dockerfile`, 'utf8')
   const copied = [...dockerfile.matchAll(/^COPY (\S+) \.\/\1$/gm)].map(([, folder]) => folder)
   expect(copied).toEqual([...CODE_FOLDERS])
   expect(dockerfile).toContain(`USER ${USER}`)
   expect(dockerfile).toContain('WORKDIR /opt/streamcluster')
+  for (const variable of COMPILE_CACHE_VARIABLES) expect(dockerfile).toContain(variable)
   const ignored = readFileSync(`${ROOT}/.dockerignore`, 'utf8').split('\n')
   for (const folder of CODE_FOLDERS) expect(ignored).toContain(`!${folder}`)
   expect(ignored).toEqual(expect.arrayContaining(['operator/local', '**/testing', '**/*.test.ts']))

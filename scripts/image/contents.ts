@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+} from 'node:fs'
 import { basename, join } from 'node:path'
 import type { TarEntry } from './tar.ts'
 
@@ -89,4 +98,31 @@ export function codeLayer(root: string): TarEntry[] {
       .flatMap((name) => filesBelow(join(root, name), `${HOME}/${name}`, () => false)),
     ...['broker', 'operator'].map(commandFor),
   ]
+}
+
+/** What Node looks for it in, and that it may lie elsewhere than where it was made. */
+export const COMPILE_CACHE_VARIABLES = [
+  `NODE_COMPILE_CACHE=/${HOME}/.cache/compile`,
+  'NODE_COMPILE_CACHE_PORTABLE=1',
+]
+
+/**
+ * Node's compile cache of all that a start loads: it takes two thirds of the CPU off a broker's start,
+ * which is what a scale-out waits for. Sources are compared, so it can be old, but never wrong.
+ */
+export function compileCacheLayer(root: string): TarEntry[] {
+  mkdirSync(join(root, '.cache'), { recursive: true })
+  // As deep below the code as in the image, for that is how Node finds an entry again.
+  const folder = mkdtempSync(join(root, '.cache/compile-'))
+  try {
+    const node = join(root, 'node_modules/node/bin/node')
+    // Without --predictable no two runs give the same bytes.
+    const args = ['--predictable', join(root, 'scripts/image/warm.ts'), root]
+    const env = { NODE_COMPILE_CACHE: folder, NODE_COMPILE_CACHE_PORTABLE: '1' }
+    const { status, stderr } = spawnSync(node, args, { env, encoding: 'utf8' })
+    if (status !== 0) throw new Error(`the compile cache cannot be made: ${stderr}`)
+    return filesBelow(folder, `${HOME}/.cache/compile`, () => false)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 }

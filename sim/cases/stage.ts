@@ -20,6 +20,7 @@ const SETTINGS: NodeSettings = {
   wal: { lingerMsMax: 1, objectBytesTarget: 1, putsInFlightMax: 4 },
   controller: {
     tickMs: NEVER_MS,
+    pingsPerSecondMax: 1_000,
     silenceMsMax: NEVER_MS,
     leaseSilenceMs: NEVER_MS,
     movesPerTickMax: 1,

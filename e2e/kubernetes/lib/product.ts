@@ -166,6 +166,14 @@ export class Product {
     }
   }
 
+  /** Why there were Events about a StreamCluster; each as often as it was told. */
+  async eventReasons(name: string, namespace = NAMESPACE): Promise<string[]> {
+    const list = await this.kube.get<{ items: { reason: string }[] }>(
+      ...['events', '-n', namespace, '--field-selector', `involvedObject.name=${name}`],
+    )
+    return list.items.map(({ reason }) => reason)
+  }
+
   /** Its brokers' pods, those that are ending too. */
   async pods(name: string, namespace = NAMESPACE): Promise<Pod[]> {
     return this.podsWith(`streamcluster.io/cluster=${name}`, namespace)
