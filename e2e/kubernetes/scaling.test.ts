@@ -34,10 +34,11 @@ async function scaleTo(name: string, brokers: number, spectator: Spectator): Pro
   const moves = movesSince(spectator, sinceMs)
   const after = (ms: number | undefined): string =>
     `${(((ms ?? endMs) - sinceMs) / 1000).toFixed(1)} s`
+  const stages = timeline.stagesSince(sinceMs).map(({ stage, atMs }) => `${stage} ${after(atMs)}`)
   const { firstAtMs = 0, lastAtMs = 0, doneAtMs = 0, partitions = 0 } = moves ?? {}
   console.info(
-    `/scale to ${brokers}: all as it should be after ${after(endMs)}; pods ready ` +
-      `${after(timeline.readyAtMs.get(brokers))}, last pod gone ${after(timeline.goneAtMs || undefined)}, ` +
+    `/scale to ${brokers}: all as it should be after ${after(endMs)}; the last new pod ` +
+      `${stages.join(', ') || 'none'}; last pod gone ${after(timeline.goneAtMs || undefined)}, ` +
       `${partitions} moves from ${after(firstAtMs)} to ${after(lastAtMs)} ` +
       `(${lastAtMs - firstAtMs} ms), all written down ${after(doneAtMs)}`,
   )

@@ -3,7 +3,7 @@ import type { KubeObject } from '../../../operator/kube/objects.ts'
 import { pause } from '../../lib/wait.ts'
 import { NAMESPACE, type Product } from './product.ts'
 
-const LOOK_MS = 50
+const LOOK_MS = 100
 const METRIC_LOOK_MS = 250
 /** How far from its target a metric must be before an HPA does anything. */
 const HPA_TOLERANCE = 0.1

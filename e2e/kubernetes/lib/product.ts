@@ -30,6 +30,7 @@ export interface Pod extends KubeObject {
   readonly status?: {
     readonly phase?: string
     readonly podIP?: string
+    readonly containerStatuses?: readonly { readonly state: { readonly running?: object } }[]
     readonly conditions?: readonly { readonly type: string; readonly status: string }[]
   }
 }

@@ -6,7 +6,8 @@ import { openStore } from '../../../object-store/open.ts'
 import type { ObjectStore } from '../../../object-store/store.ts'
 import { type ObservedOwnership, summaryOf } from '../../../operator/ownership/summary.ts'
 
-const LOOK_MS = 25
+/** More often would cost the machine that is measured. */
+const LOOK_MS = 100
 
 /** What the ownership map was from one moment on. */
 export interface Sight extends ObservedOwnership {

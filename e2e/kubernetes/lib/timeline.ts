@@ -1,9 +1,18 @@
 import type { Spectator } from './spectator.ts'
-import { isReady, type Product } from './product.ts'
+import { isReady, type Pod, type Product } from './product.ts'
 
-const LOOK_MS = 50
+const LOOK_MS = 100
 /** Of an even share; what is closer counts as balanced. */
 const SHARE_TOLERANCE = 0.25
+
+type Stage = 'created' | 'scheduled' | 'started' | 'ready'
+
+const STAGES: Readonly<Record<Stage, (pod: Pod) => boolean>> = {
+  created: () => true,
+  scheduled: ({ spec }) => spec?.nodeName !== undefined,
+  started: ({ status }) => status?.containerStatuses?.some(({ state }) => state.running) ?? false,
+  ready: isReady,
+}
 
 /** What happened to a cluster's pods, and when; wall milliseconds. */
 export class PodTimeline {
@@ -11,6 +20,7 @@ export class PodTimeline {
   readonly readyAtMs = new Map<number, number>()
   private readonly product: Product
   private readonly name: string
+  private readonly stages = new Map<string, Map<Stage, number>>()
   private last = { ready: -1, all: -1 }
   private isClosed = false
   private readonly done: Promise<void>
@@ -29,12 +39,31 @@ export class PodTimeline {
         const ready = pods.filter((pod) => {
           return isReady(pod) && pod.metadata.deletionTimestamp === undefined
         }).length
+        for (const pod of pods) this.noteStages(pod)
         if (ready !== this.last.ready) this.readyAtMs.set(ready, Date.now())
         if (pods.length < this.last.all) this.goneAtMs = Date.now()
         this.last = { ready, all: pods.length }
       }
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
     }
+  }
+
+  private noteStages(pod: Pod): void {
+    const { uid = '' } = pod.metadata
+    const known = this.stages.get(uid) ?? new Map<Stage, number>()
+    this.stages.set(uid, known)
+    for (const [stage, isReached] of Object.entries(STAGES) as [Stage, (pod: Pod) => boolean][]) {
+      if (!known.has(stage) && isReached(pod)) known.set(stage, Date.now())
+    }
+  }
+
+  /** When the last of the pods that came since then was so far; wall milliseconds. */
+  stagesSince(sinceMs: number): { readonly stage: Stage; readonly atMs: number }[] {
+    const young = [...this.stages.values()].filter((each) => (each.get('created') ?? 0) >= sinceMs)
+    if (young.length === 0) return []
+    return (Object.keys(STAGES) as Stage[]).map((stage) => {
+      return { stage, atMs: Math.max(...young.map((each) => each.get(stage) ?? Number.NaN)) }
+    })
   }
 
   /** How many pods there are, those that are ending too. */
