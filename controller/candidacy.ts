@@ -3,7 +3,7 @@ import type { Logger } from '../base/log.ts'
 import type { NodeEntry } from '../metadata/image.ts'
 import type { MetadataLog } from '../metadata/log.ts'
 import { type PingFailure, soundsIsolated } from './liveness.ts'
-import { type PingReply, type PingRequest, ticksPerPing } from './ping.ts'
+import { type PingReply, type PingRequest, pingRestMs, type PingSettings } from './ping.ts'
 
 /** So many of the other nodes are asked, at most, before a quiet holder is replaced. */
 const WITNESSES_MAX = 8
@@ -26,11 +26,7 @@ export interface CandidacyOptions {
   readonly logger: Logger
   readonly holder: string
   readonly nodeId: number | null
-  readonly settings: {
-    readonly tickMs: number
-    readonly pingsPerSecondMax: number
-    readonly leaseSilenceMs: number
-  }
+  readonly settings: PingSettings & { readonly leaseSilenceMs: number }
   readonly ping: (node: NodeEntry, request: PingRequest) => Promise<PingReply>
   readonly isCandidate: () => boolean
   /** After so long a quiet even one that hears nobody takes the controller. */
@@ -90,7 +86,7 @@ export class Candidacy {
       current?.nodeId === null || current === null ? null : log.image.nodes.get(current.nodeId)
     const gone = current === null || holder === undefined || holder?.state === 'sealed'
     const quietMs = clock.nowMs() - this.heardAtMs
-    const restMs = (ticksPerPing(log.image.nodes.size, settings) - 1) * settings.tickMs
+    const restMs = pingRestMs(log.image.nodes.size, settings)
     const silenceMs = (isOperator ? OPERATOR_SILENCE_MS : settings.leaseSilenceMs) + restMs
     // Candidates come one after the other, so that mostly the first one succeeds alone.
     const patienceMs = (gone ? 0 : silenceMs) + this.rank() * settings.tickMs

@@ -10,17 +10,20 @@ import { Candidacy } from './candidacy.ts'
 import { forgetNode, forgettableNodes } from './forget.ts'
 import { type Liveness, NodeLiveness, type PingFailure } from './liveness.ts'
 import { PartitionLoads } from './loads.ts'
-import { type PingReply, type PingRequest, ticksPerPing } from './ping.ts'
+import {
+  type PingReply,
+  type PingRequest,
+  pingRestMs,
+  type PingSettings,
+  ticksPerPing,
+} from './ping.ts'
 import { placedNodes } from './placement.ts'
 import { type OwnedPartition, reassignFrom, succession, takeOver } from './takeover.ts'
 
 /** Measured loads are looked at this often; changes of nodes and partitions at once. */
 const BALANCE_EVERY_MS = 5_000
 
-export interface ControllerSettings {
-  readonly tickMs: number
-  /** More nodes than get one in each tick at this rate are asked less often, and given longer. */
-  readonly pingsPerSecondMax: number
+export interface ControllerSettings extends PingSettings {
   /** A node that says nothing for so long is taken over. */
   readonly silenceMsMax: number
   /** A controller that nobody hears for so long is replaced. */
@@ -160,7 +163,7 @@ export class Controller {
     this.candidacy.hears()
     const { nodes } = log.image
     const turns = ticksPerPing(nodes.size, settings)
-    this.liveness.restMs = (turns - 1) * settings.tickMs
+    this.liveness.restMs = pingRestMs(nodes.size, settings)
     this.tickCount++
     for (const node of nodes.values()) {
       if (node.nodeId === nodeId) this.loads.told(nodeId, ownLoads())

@@ -68,7 +68,7 @@ export class NodeLiveness {
   isWell(nodeId: number, nowMs: number): boolean {
     const node = this.nodes.get(nodeId)
     if (node === undefined || !node.hasAnswered || node.refusals > 0) return false
-    return nowMs - node.answeredAtMs < this.restMs + this.silenceMsMax / 2
+    return this.silentForMs(node, nowMs) < this.silenceMsMax / 2
   }
 
   forget(nodeId: number): void {
@@ -83,23 +83,24 @@ export class NodeLiveness {
   /** The nodes that are to be taken over. */
   dead(nowMs: number): number[] {
     const refusing: number[] = []
-    const silent: number[] = []
+    const silent: { readonly nodeId: number; readonly silentMs: number }[] = []
     let heardCount = 0
-    for (const [nodeId, { refusals, answeredAtMs }] of this.nodes) {
-      if (refusals >= REFUSALS_TO_DIE) refusing.push(nodeId)
-      else if (nowMs - answeredAtMs >= this.silenceMsMax + this.restMs) silent.push(nodeId)
+    for (const [nodeId, node] of this.nodes) {
+      const silentMs = this.silentForMs(node, nowMs)
+      if (node.refusals >= REFUSALS_TO_DIE) refusing.push(nodeId)
+      else if (silentMs >= this.silenceMsMax) silent.push({ nodeId, silentMs })
       else heardCount++
     }
-    const believed = soundsIsolated(heardCount, silent.length)
-      ? silent.filter(
-          (nodeId) => this.silentForMs(nodeId, nowMs) >= this.isolatedSilenceMsMax + this.restMs,
-        )
-      : silent
-    return [...refusing, ...believed]
+    const isIsolated = soundsIsolated(heardCount, silent.length)
+    const believed = silent.filter(({ silentMs }) => {
+      return !isIsolated || silentMs >= this.isolatedSilenceMsMax
+    })
+    return [...refusing, ...believed.map(({ nodeId }) => nodeId)]
   }
 
-  private silentForMs(nodeId: number, nowMs: number): number {
-    return nowMs - (this.nodes.get(nodeId)?.answeredAtMs ?? nowMs)
+  /** How long it has owed an answer, as far as it was asked for one; below zero: it owes none. */
+  private silentForMs({ answeredAtMs }: Record, nowMs: number): number {
+    return nowMs - answeredAtMs - this.restMs
   }
 
   /** What is known of one node: a silent one gets nothing, also while nobody believes in its death. */
@@ -107,7 +108,7 @@ export class NodeLiveness {
     const node = this.nodes.get(nodeId)
     if (node === undefined) return 'suspect'
     if (node.refusals >= REFUSALS_TO_DIE) return 'dead'
-    if (nowMs - node.answeredAtMs >= this.silenceMsMax + this.restMs) return 'dead'
+    if (this.silentForMs(node, nowMs) >= this.silenceMsMax) return 'dead'
     // Who was never heard gets nothing yet: a whole cluster that was killed is no cluster to move to.
     return node.refusals > 0 || !node.hasAnswered ? 'suspect' : 'alive'
   }
