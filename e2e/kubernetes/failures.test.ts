@@ -1,10 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
-import { fetchKafkaTools } from '../lib/kafka-tools.ts'
+import { describe, expect, test } from '@jest/globals'
 import { pause, until } from '../lib/wait.ts'
 import { CheckedLoad } from './lib/checked-load.ts'
-import { closeAll } from './lib/closing.ts'
+import { closing } from './lib/closing.ts'
 import { killContainer } from './lib/containers.ts'
-import { isReady, NAMESPACE, OPERATOR, type Pod, Product, START_MS_MAX } from './lib/product.ts'
+import { isReady, NAMESPACE, OPERATOR, type Pod, type Product } from './lib/product.ts'
+import { usesProduct } from './lib/product-hooks.ts'
 import { Traffic } from './lib/traffic.ts'
 
 const TEST_MS_MAX = 6 * 60_000
@@ -18,25 +18,17 @@ const rack = { topologyKey: 'topology.kubernetes.io/zone' }
  */
 let product: Product
 let bootstrap: string[]
-let traffic: Traffic | null = null
-beforeAll(async () => {
-  await fetchKafkaTools()
-  product = await Product.start()
+usesProduct(async (started) => {
+  product = started
   await product.apply(NAME, { replicas: BROKERS, rack })
   await product.settled(NAME, BROKERS)
   bootstrap = await product.bootstrap(NAME)
-}, START_MS_MAX)
-afterEach(async () => {
-  await traffic?.close()
-  traffic = null
-  await closeAll()
 })
-afterAll(() => product?.stop(), 60_000)
 
 let count = 0
 async function underTraffic(what: string, happens: () => Promise<void>): Promise<void> {
   const name = `traffic${count++}`
-  traffic = await Traffic.start(product, { name, bootstrap })
+  const traffic = closing(await Traffic.start(product, { name, bootstrap }))
   const sinceMs = Date.now()
   traffic.listen()
   await happens()
@@ -136,9 +128,8 @@ describe('what breaks', () => {
   test(
     'a broker by SIGKILL: everything can be written to within seconds',
     async () => {
-      const partitions = 300
       const load = await CheckedLoad.start({
-        ...{ product, bootstrap, topic: 'wide', partitions, mebibytesPerSecond: 4 },
+        ...{ product, bootstrap, topic: 'wide', partitions: 300, mebibytesPerSecond: 4 },
         batchRecords: 4,
       })
       await pause(10_000)
@@ -146,13 +137,12 @@ describe('what breaks', () => {
         const [victim] = await brokers()
         await load.partitions.mark()
         await killContainer(victim as Pod)
-        await until('all can be written to', async () => {
-          const { partitions: times } = await load.partitions.times()
-          return times.every(({ writableMs }) => writableMs >= 0)
+        const times = await until('all can be written to', async () => {
+          const { partitions } = await load.partitions.times()
+          return partitions.every(({ writableMs }) => writableMs >= 0) && partitions
         })
-        const { partitions: times } = await load.partitions.times()
         const slowestMs = Math.max(...times.map(({ writableMs }) => writableMs))
-        console.info(`SIGKILL: all ${partitions} partitions writable after ${slowestMs} ms`)
+        console.info(`SIGKILL: all ${times.length} partitions writable after ${slowestMs} ms`)
         await product.settled(NAME, BROKERS)
       })
       expect(await load.faults()).toEqual([])

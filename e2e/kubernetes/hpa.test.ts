@@ -1,11 +1,11 @@
-import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
-import { fetchKafkaTools } from '../lib/kafka-tools.ts'
+import { expect, test } from '@jest/globals'
 import { until } from '../lib/wait.ts'
 import { argo, argoManifest } from './lib/argo.ts'
 import { AutoscalingTimeline } from './lib/autoscaling-timeline.ts'
 import { CheckedLoad } from './lib/checked-load.ts'
-import { closeAll, closing } from './lib/closing.ts'
-import { Product, START_MS_MAX } from './lib/product.ts'
+import { closing } from './lib/closing.ts'
+import type { Product } from './lib/product.ts'
+import { usesProduct } from './lib/product-hooks.ts'
 import { isEven, PodTimeline } from './lib/timeline.ts'
 import { Traffic } from './lib/traffic.ts'
 
@@ -17,12 +17,9 @@ const TARGET = 700_000
 const LOADS_MEBIBYTES_PER_SECOND = [2.2, 1.5]
 
 let product: Product
-beforeAll(async () => {
-  await fetchKafkaTools()
-  product = await Product.start()
-}, START_MS_MAX)
-afterEach(closeAll)
-afterAll(() => product?.stop(), 60_000)
+usesProduct((started) => {
+  product = started
+})
 
 test(
   'the HPA makes it 2 → 4 → 6 while load comes, and 2 again when it has gone',

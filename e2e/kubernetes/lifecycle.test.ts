@@ -1,22 +1,21 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { expect, test } from '@jest/globals'
 import { systemClock } from '../../base/clock.ts'
 import { systemRandom } from '../../base/random.ts'
 import { openStore } from '../../object-store/open.ts'
-import { fetchKafkaTools, kafkaTool } from '../lib/kafka-tools.ts'
+import { kafkaTool } from '../lib/kafka-tools.ts'
 import { kcat, readTopic } from '../lib/kcat.ts'
 import { pause } from '../lib/wait.ts'
-import { NAMESPACE, OTHER_NAMESPACE, Product, START_MS_MAX } from './lib/product.ts'
+import { NAMESPACE, OTHER_NAMESPACE, type Product } from './lib/product.ts'
+import { usesProduct } from './lib/product-hooks.ts'
 import { CREDENTIALS } from './lib/s3-server.ts'
 
 const TEST_MS_MAX = 5 * 60_000
 const QUIET_MS = 5 * 60_000
 
 let product: Product
-beforeAll(async () => {
-  await fetchKafkaTools()
-  product = await Product.start()
-}, START_MS_MAX)
-afterAll(() => product?.stop(), 60_000)
+usesProduct((started) => {
+  product = started
+})
 
 /** Every object of a cluster with its version, as lines. */
 async function versionsOf(name: string): Promise<string> {

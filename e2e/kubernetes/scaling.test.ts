@@ -1,9 +1,9 @@
-import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
-import { fetchKafkaTools } from '../lib/kafka-tools.ts'
+import { expect, test } from '@jest/globals'
 import { pause, until } from '../lib/wait.ts'
 import { CheckedLoad } from './lib/checked-load.ts'
-import { closeAll, closing } from './lib/closing.ts'
-import { Product, START_MS_MAX } from './lib/product.ts'
+import { closing } from './lib/closing.ts'
+import type { Product } from './lib/product.ts'
+import { usesProduct } from './lib/product-hooks.ts'
 import type { Spectator } from './lib/spectator.ts'
 import { isEven, movesSince, PodTimeline } from './lib/timeline.ts'
 
@@ -11,12 +11,9 @@ const TEST_MS_MAX = 8 * 60_000
 const SCALED_MS_MAX = 120_000
 
 let product: Product
-beforeAll(async () => {
-  await fetchKafkaTools()
-  product = await Product.start()
-}, START_MS_MAX)
-afterEach(closeAll)
-afterAll(() => product?.stop(), 60_000)
+usesProduct((started) => {
+  product = started
+})
 
 /** Writes `/scale` and tells how long it took until all was as it should be. */
 async function scaleTo(name: string, brokers: number, spectator: Spectator): Promise<void> {
@@ -34,7 +31,7 @@ async function scaleTo(name: string, brokers: number, spectator: Spectator): Pro
   const moves = movesSince(spectator, sinceMs)
   const after = (ms: number | undefined): string =>
     `${(((ms ?? endMs) - sinceMs) / 1000).toFixed(1)} s`
-  const stages = timeline.stagesSince(sinceMs).map(({ stage, atMs }) => `${stage} ${after(atMs)}`)
+  const stages = timeline.stagesOfNew.map(({ stage, atMs }) => `${stage} ${after(atMs)}`)
   const { firstAtMs = 0, lastAtMs = 0, doneAtMs = 0, partitions = 0 } = moves ?? {}
   console.info(
     `/scale to ${brokers}: all as it should be after ${after(endMs)}; the last new pod ` +

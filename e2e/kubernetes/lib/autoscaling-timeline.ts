@@ -1,7 +1,7 @@
 import { quantityMilli } from '../../../operator/api/quantity.ts'
 import type { KubeObject } from '../../../operator/kube/objects.ts'
-import { pause } from '../../lib/wait.ts'
 import { NAMESPACE, type Product } from './product.ts'
+import { repeating } from './repeating.ts'
 
 const LOOK_MS = 100
 const METRIC_LOOK_MS = 250
@@ -26,22 +26,14 @@ export class AutoscalingTimeline {
   private isAbove = false
   private readonly options: AutoscalingTimelineOptions
   private replicas = -1
-  private isClosed = false
-  private readonly done: Promise<unknown>
+  private readonly looks: readonly { close(): Promise<void> }[]
 
   constructor(options: AutoscalingTimelineOptions) {
     this.options = options
-    this.done = Promise.all([
-      this.repeat(LOOK_MS, () => this.lookAtScale()),
-      this.repeat(METRIC_LOOK_MS, () => this.lookAtMetric()),
-    ])
-  }
-
-  private async repeat(everyMs: number, look: () => Promise<void>): Promise<void> {
-    while (!this.isClosed) {
-      await look()
-      await pause(everyMs)
-    }
+    this.looks = [
+      repeating(LOOK_MS, () => this.lookAtScale()),
+      repeating(METRIC_LOOK_MS, () => this.lookAtMetric()),
+    ]
   }
 
   private async lookAtScale(): Promise<void> {
@@ -66,8 +58,7 @@ export class AutoscalingTimeline {
   }
 
   async close(): Promise<void> {
-    this.isClosed = true
-    await this.done
+    await Promise.all(this.looks.map((each) => each.close()))
   }
 }
 

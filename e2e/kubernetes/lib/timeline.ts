@@ -1,5 +1,6 @@
 import type { Spectator } from './spectator.ts'
 import { isReady, type Pod, type Product } from './product.ts'
+import { repeating } from './repeating.ts'
 
 const LOOK_MS = 100
 /** Of an even share; what is closer counts as balanced. */
@@ -21,35 +22,34 @@ export class PodTimeline {
   private readonly product: Product
   private readonly name: string
   private readonly stages = new Map<string, Map<Stage, number>>()
+  /** Pods that were there already when it began to look. */
+  private readonly before = new Set<string>()
   private last = { ready: -1, all: -1 }
-  private isClosed = false
-  private readonly done: Promise<void>
+  private readonly looks: { close(): Promise<void> }
   goneAtMs = 0
 
   constructor(product: Product, name: string) {
     this.product = product
     this.name = name
-    this.done = this.look()
+    this.looks = repeating(LOOK_MS, () => this.look())
   }
 
   private async look(): Promise<void> {
-    while (!this.isClosed) {
-      const pods = await this.product.pods(this.name).catch(() => null)
-      if (pods !== null) {
-        const ready = pods.filter((pod) => {
-          return isReady(pod) && pod.metadata.deletionTimestamp === undefined
-        }).length
-        for (const pod of pods) this.noteStages(pod)
-        if (ready !== this.last.ready) this.readyAtMs.set(ready, Date.now())
-        if (pods.length < this.last.all) this.goneAtMs = Date.now()
-        this.last = { ready, all: pods.length }
-      }
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
-    }
+    const pods = await this.product.pods(this.name).catch(() => null)
+    if (pods === null) return
+    const ready = pods.filter((pod) => {
+      return isReady(pod) && pod.metadata.deletionTimestamp === undefined
+    }).length
+    if (this.last.all < 0) for (const { metadata } of pods) this.before.add(metadata.uid ?? '')
+    for (const pod of pods) this.noteStages(pod)
+    if (ready !== this.last.ready) this.readyAtMs.set(ready, Date.now())
+    if (pods.length < this.last.all) this.goneAtMs = Date.now()
+    this.last = { ready, all: pods.length }
   }
 
   private noteStages(pod: Pod): void {
     const { uid = '' } = pod.metadata
+    if (this.before.has(uid)) return
     const known = this.stages.get(uid) ?? new Map<Stage, number>()
     this.stages.set(uid, known)
     for (const [stage, isReached] of Object.entries(STAGES) as [Stage, (pod: Pod) => boolean][]) {
@@ -57,12 +57,12 @@ export class PodTimeline {
     }
   }
 
-  /** When the last of the pods that came since then was so far; wall milliseconds. */
-  stagesSince(sinceMs: number): { readonly stage: Stage; readonly atMs: number }[] {
-    const young = [...this.stages.values()].filter((each) => (each.get('created') ?? 0) >= sinceMs)
-    if (young.length === 0) return []
+  /** When the last of the pods that came meanwhile was so far; none when none came. */
+  get stagesOfNew(): { readonly stage: Stage; readonly atMs: number }[] {
+    if (this.stages.size === 0) return []
     return (Object.keys(STAGES) as Stage[]).map((stage) => {
-      return { stage, atMs: Math.max(...young.map((each) => each.get(stage) ?? Number.NaN)) }
+      const times = [...this.stages.values()].map((each) => each.get(stage) ?? Number.NaN)
+      return { stage, atMs: Math.max(...times) }
     })
   }
 
@@ -72,8 +72,7 @@ export class PodTimeline {
   }
 
   async close(): Promise<void> {
-    this.isClosed = true
-    await this.done
+    await this.looks.close()
   }
 }
 

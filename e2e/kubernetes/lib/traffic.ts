@@ -70,6 +70,7 @@ export class Traffic {
     return this.node.silenceMsMax
   }
 
+  /** Forgets what silence there was: the load is only beginning, or what is to be seen comes now. */
   listen(): void {
     this.node.silenceMsMax = 0
   }
