@@ -9,6 +9,9 @@ KILL_GRACE_SECONDS=10
 passed=0
 failed=0
 table=()
+# What failed, in few lines each: a long log may not be kept whole, but its end always is.
+failures=()
+FAILURE_LINES_MAX=8
 interrupted=0
 # Of each step in the background: its place in the four arrays below.
 background_names=() background_pids=() background_limits=() background_starts=()
@@ -81,6 +84,27 @@ count() {
   (( code != 124 )) || verdict="$verdict (over its time limit)"
 }
 
+# Adds to $failures what a step says of its failure: of tests their names and why, else its last lines.
+note_failure() {
+  local name=$1 json log
+  json=$LOGS/$(slug "$name").jest.json log=$LOGS/$(slug "$name").log
+  failures+=("$name:"$'\n'"$(node -e '
+      const [json, linesMax] = process.argv.slice(1)
+      const { testResults } = JSON.parse(require("fs").readFileSync(json, "utf8"))
+      const plain = (text) => text.replace(/\u001b\[[0-9;]*m/g, "").split("\n")
+      const first = (lines) => lines.filter((line) => line.trim()).slice(0, Number(linesMax))
+      for (const { name, message, assertionResults } of testResults) {
+        const failed = assertionResults.filter(({ status }) => status === "failed")
+        for (const { fullName, failureMessages } of failed) {
+          console.log([`✗ ${fullName}`, ...first(plain(failureMessages.join("\n")))].join("\n    "))
+        }
+        if (assertionResults.length === 0 && message) {
+          console.log([`✗ ${name}`, ...first(plain(message))].join("\n    "))
+        }
+      }' "$json" "$FAILURE_LINES_MAX" 2>/dev/null | cut -c 1-200 | grep . ||
+    tail -n "$FAILURE_LINES_MAX" "$log" | cut -c 1-200)")
+}
+
 # Waits for a process, at most until <limit> seconds after <start>; sets $code, 124 if it was over.
 await() {
   local name=$1 pid=$2 limit=$3 start=$4 beat=$HEARTBEAT_SECONDS elapsed waited=0 over=0
@@ -120,7 +144,12 @@ finish_step() {
   took=$(cat "$LOGS/$(slug "$name").seconds" 2>/dev/null) || took=$((SECONDS - start))
   table+=("$(printf '%-20s %5d s  %s' "$name" "$took" "$verdict")")
   echo "── $name: $verdict, $took s ──"
-  if (( code == 0 || code == 77 )); then tail -n 15 "$log"; else cat "$log"; fi
+  if (( code == 0 || code == 77 )); then
+    tail -n 15 "$log"
+  else
+    cat "$log"
+    note_failure "$name"
+  fi
   [[ -z $strays ]] || printf 'note: these were left running, and ended:\n%s\n' "$strays"
 }
 
@@ -154,6 +183,10 @@ conclude() {
   if (( interrupted )); then
     table+=('interrupted')
     failed=$((failed + 1))
+  fi
+  if (( ${#failures[@]} > 0 )); then
+    echo '── failures ──'
+    printf '%s\n' "${failures[@]}"
   fi
   echo '── times ──'
   printf '%s\n' "${table[@]}"

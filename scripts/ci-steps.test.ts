@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
@@ -72,6 +72,34 @@ test('a step that fails is shown whole, one that passes by its end', () => {
   expect(output).not.toContain('\n1000\n')
   expect(output).toContain('\n2000\n')
   expect(output).toContain('\n2100\n')
+})
+
+test('what failed is said again at the end: tests with their reasons, other steps by their last lines', () => {
+  const result = {
+    numPassedTests: 1,
+    numFailedTests: 1,
+    numRuntimeErrorTestSuites: 1,
+    testResults: [
+      {
+        name: 'a.test.ts',
+        message: 'all of it',
+        assertionResults: [
+          { fullName: 'good one', status: 'passed', failureMessages: [] },
+          { fullName: 'bad one', status: 'failed', failureMessages: ['\u001b[31mwhy\u001b[0m\nhow'] },
+        ],
+      },
+      { name: 'b.test.ts', message: 'not to be loaded', assertionResults: [] },
+    ],
+  }
+  writeFileSync(join(folder, 'result.json'), JSON.stringify(result))
+  const { output } = run(
+    'tests | 1 | next | cp result.json "$JEST_JSON"; exit 1',
+    'plain | 1 | next | seq 100 200; false',
+  )
+  const end = output.slice(output.indexOf('── failures ──'), output.indexOf('── times ──'))
+  const tests = ['tests:', '✗ bad one', '    why', '    how', '✗ b.test.ts', '    not to be loaded']
+  const plain = ['plain:', ...[193, 194, 195, 196, 197, 198, 199, 200].map(String)]
+  expect(end).toBe(`${['── failures ──', ...tests, ...plain].join('\n')}\n`)
 })
 
 test('a step that is joined starts after what runs in the background has ended', () => {
