@@ -85,7 +85,11 @@ test('what failed is said again at the end: tests with their reasons, other step
         message: 'all of it',
         assertionResults: [
           { fullName: 'good one', status: 'passed', failureMessages: [] },
-          { fullName: 'bad one', status: 'failed', failureMessages: ['\u001b[31mwhy\u001b[0m\nhow'] },
+          {
+            fullName: 'bad one',
+            status: 'failed',
+            failureMessages: ['\u001b[31mwhy\u001b[0m\nhow'],
+          },
         ],
       },
       { name: 'b.test.ts', message: 'not to be loaded', assertionResults: [] },

@@ -143,15 +143,15 @@ function readRecord(
   firstTimestamp: number,
   appendTime: number | null,
 ): DecodedRecord {
-  const length = reader.varlong()
+  const length = reader.varint()
   const start = reader.position
   reader.int8()
-  const timestamp = appendTime ?? firstTimestamp + reader.varlong()
-  if (appendTime !== null) reader.varlong()
-  const offset = firstOffset + reader.varlong()
+  const createTime = firstTimestamp + reader.varlong()
+  const timestamp = appendTime ?? createTime
+  const offset = firstOffset + reader.varint()
   const key = readSized(reader)
   const value = readSized(reader)
-  const headersCount = reader.varlong()
+  const headersCount = reader.varint()
   if (headersCount < 0) throw new DecodeError('a count of headers is negative')
   const headers: RecordHeader[] = []
   for (let index = 0; index < headersCount; index++) {
@@ -164,7 +164,7 @@ function readRecord(
 }
 
 function readSized(reader: Reader): Buffer | null {
-  const length = reader.varlong()
-  if (length < -1) throw new DecodeError(`a length is ${length}`)
-  return length === -1 ? null : reader.view(length)
+  const length = reader.varint()
+  // Kafka takes every length below zero for null.
+  return length < 0 ? null : reader.view(length)
 }

@@ -33,6 +33,7 @@ export const ELEMENTS_MAX = 1_048_576
 const STRING_BYTES_MAX = 0x7fff
 const TWO_POW_32 = 0x1_0000_0000
 const HIGH_WORD_MAX = 0x1f_ffff
+const VARINT_BYTES_MAX = 5
 const VARLONG_BYTES_MAX = 10
 const EMPTY = Buffer.alloc(0)
 
@@ -127,20 +128,33 @@ export class Reader {
     return value + last * 0x1000_0000
   }
 
-  /** A signed (zigzag) varint of up to 64 bits, as records have them, within 2^53. */
+  /** A signed (zigzag) varint of a record: an int32, with the bits that do not fit lost, as in Kafka. */
+  varint(): number {
+    let raw = 0
+    for (let shift = 0; shift < 7 * VARINT_BYTES_MAX; shift += 7) {
+      const byte = this.buffer.readUInt8(this.take(1))
+      raw |= (byte & 0x7f) << shift
+      if (byte < 0x80) return (raw >>> 1) ^ -(raw & 1)
+    }
+    throw new DecodeError('a varint has more than 32 bits')
+  }
+
+  /**
+   * A signed (zigzag) varint of up to 64 bits; NaN beyond 2^52. Clients may send such: no number of
+   * milliseconds that is a time, but a record all the same where the log's own time counts.
+   */
   varlong(): number {
-    let value = 0
+    let raw = 0
     let factor = 1
     for (let count = 0; count < VARLONG_BYTES_MAX; count++) {
       const byte = this.buffer.readUInt8(this.take(1))
-      value += (byte & 0x7f) * factor
-      if (byte < 0x80) {
-        if (value > Number.MAX_SAFE_INTEGER) break
-        return value % 2 === 0 ? value / 2 : -(value + 1) / 2
-      }
+      raw += (byte & 0x7f) * factor
       factor *= 0x80
+      if (byte >= 0x80) continue
+      if (raw > Number.MAX_SAFE_INTEGER) return Number.NaN
+      return raw % 2 === 0 ? raw / 2 : -(raw + 1) / 2
     }
-    throw new DecodeError('a varint is beyond 2^53')
+    throw new DecodeError('a varint has more than 64 bits')
   }
 
   /** A length with -1 for null, as int16. */

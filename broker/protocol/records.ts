@@ -53,11 +53,11 @@ export function findRecord(
   const count = recordsCount(buffer, position)
   const reader = new Reader(records)
   for (let index = 0; index < count; index++) {
-    const sizeBytes = reader.varlong()
+    const sizeBytes = reader.varint()
     const start = reader.position
     reader.int8()
     const createdAtMs = firstTimestampMs + reader.varlong()
-    const offset = firstOffset + reader.varlong()
+    const offset = firstOffset + reader.varint()
     const timestampMs = appendedAtMs ?? createdAtMs
     if (isWanted(offset, timestampMs)) return { offset, timestampMs }
     const rest = sizeBytes - (reader.position - start)
