@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { DecodeError } from './codec.ts'
+import { findRecord } from './records.ts'
 import {
   attributes,
   baseOffset,
@@ -189,6 +190,21 @@ describe('validating', () => {
       }),
     )
   })
+})
+
+test('numbers are read as Kafka reads them: int32s lose bits, a length below zero is null', () => {
+  // Length, attributes, time delta, offset delta, key, value, headers. The first of five bytes with
+  // bits that an int32 has not, the time an int64, and a key of -2 bytes.
+  const record = 'a080808070 00 feffffffffffffffff01 00 03 02 61 00'
+  const header = sample().subarray(0, BATCH_HEADER_BYTES)
+  const batch = Buffer.concat([header, Buffer.from(record.replaceAll(' ', ''), 'hex')])
+  batch.writeInt32BE(batch.length - 12, 8)
+  batch.writeInt32BE(1, 57)
+  expect(decodeRecords(batch)).toEqual([
+    { offset: 0, timestamp: Number.NaN, key: null, value: Buffer.from('a'), headers: [] },
+  ])
+  const found = findRecord(batch, 0, batch.subarray(BATCH_HEADER_BYTES), () => true)
+  expect(found).toEqual({ offset: 0, timestampMs: Number.NaN })
 })
 
 test('malformed records are a DecodeError', () => {

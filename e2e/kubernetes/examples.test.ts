@@ -5,7 +5,7 @@ import { parseDocument } from 'yaml'
 import { kinds, nameOfObject } from '../../operator/kube/objects.ts'
 import { authority, issued } from '../../operator/testing/certificates.ts'
 import { fetchKafkaTools, kafkaTool } from '../lib/kafka-tools.ts'
-import { kcat } from '../lib/kcat.ts'
+import { kcat, readTopic } from '../lib/kcat.ts'
 import { until } from '../lib/wait.ts'
 import { command } from './lib/command.ts'
 import { s3Archive } from './lib/images.ts'
@@ -24,19 +24,17 @@ beforeAll(async () => {
 afterAll(() => product?.stop(), 60_000)
 
 function example(file: string): string {
-  return readFileSync(join(REPOSITORY, 'examples/kubernetes', file), 'utf8')
+  return readFileSync(join(REPOSITORY, 'examples', file), 'utf8')
 }
 
-/** What a storage class would make: a folder of this machine, for the claim of the S3 server. */
-async function addVolume(): Promise<void> {
-  const path = join(FOLDER, 'volume')
+/** What a storage class would make: a folder of this machine, which all nodes have in common. */
+async function addVolume(name: string, accessMode: string): Promise<void> {
+  const path = join(FOLDER, name)
   mkdirSync(path, { recursive: true })
   chownSync(path, USER_ID, USER_ID)
   await product.kube.apply({
-    ...{ apiVersion: 'v1', kind: 'PersistentVolume', metadata: { name: 'volume' } },
-    spec: {
-      ...{ capacity: { storage: '10Gi' }, accessModes: ['ReadWriteOnce'], hostPath: { path } },
-    },
+    ...{ apiVersion: 'v1', kind: 'PersistentVolume', metadata: { name } },
+    spec: { capacity: { storage: '10Gi' }, accessModes: [accessMode], hostPath: { path } },
   })
 }
 
@@ -44,17 +42,56 @@ test(
   'minimal.yaml, with s3-server.yaml beside it',
   async () => {
     await product.kube.importImage((await s3Archive()).archive)
-    await addVolume()
-    await product.kube.applyText(example('s3-server.yaml'))
+    await addVolume('volume', 'ReadWriteOnce')
+    await product.kube.applyText(example('kubernetes/s3-server.yaml'))
     await product.kube.kubectl(
       ...['rollout', 'status', 'deployment/s3', '-n', 'storage', '--timeout=120s'],
     )
-    await product.kube.applyText(example('minimal.yaml'), NAMESPACE)
+    await product.kube.applyText(example('kubernetes/minimal.yaml'), NAMESPACE)
     await product.settled('orders', 3)
     const bootstrap = (await product.bootstrap('orders')).join(',')
     const sent = await kcat(['-P', '-b', bootstrap, '-t', 'greetings'], 'hello\n')
     expect(sent).toMatchObject({ code: 0 })
     await product.remove('orders')
+  },
+  TEST_MS_MAX,
+)
+
+test(
+  'streamcluster.yaml, as `make run` reads it: brokers on a volume that all of them mount',
+  async () => {
+    await addVolume('streams', 'ReadWriteMany')
+    await product.kube.apply({
+      ...{ apiVersion: 'v1', kind: 'PersistentVolumeClaim' },
+      metadata: { name: 'streams', namespace: NAMESPACE },
+      spec: {
+        ...{ accessModes: ['ReadWriteMany'], storageClassName: '', volumeName: 'streams' },
+        resources: { requests: { storage: '10Gi' } },
+      },
+    })
+    await product.kube.applyText(example('streamcluster.yaml'), NAMESPACE)
+    await product.settled('dev', 1)
+    const bootstrap = await product.bootstrap('dev')
+    const lines = Array.from({ length: 1_000 }, (_, index) => `line ${index}`)
+    const written = [
+      '-P',
+      '-b',
+      bootstrap.join(','),
+      '-t',
+      'lines',
+      '-X',
+      'enable.idempotence=true',
+    ]
+    expect(await kcat(written, lines.join('\n'))).toMatchObject({ code: 0 })
+    // The HPA may say otherwise a little later; what the new brokers read is what the first one wrote.
+    await product.kube.kubectl(
+      ...['patch', 'stc', 'dev', '-n', NAMESPACE, '--type=merge'],
+      ...['-p', '{"spec":{"autoscaling":{"minReplicas":3}}}'],
+    )
+    await product.settled('dev', 3)
+    const read = await readTopic(bootstrap, 'lines')
+    expect(read.map(({ value }) => value).sort()).toEqual([...lines].sort())
+    await product.remove('dev')
   },
   TEST_MS_MAX,
 )
@@ -94,7 +131,7 @@ async function kcatInside(args: readonly string[]): Promise<string> {
 test(
   'production.yaml: zones, the HPA, and TLS inside and outside',
   async () => {
-    const manifest = parseDocument(example('production.yaml'))
+    const manifest = parseDocument(example('kubernetes/production.yaml'))
     // The store of this machine, which knows no identities of pods, instead of AWS.
     const s3 = ['spec', 'storage', 's3']
     manifest.setIn([...s3, 'bucket'], BUCKET)

@@ -15,7 +15,8 @@ export async function readTopic(
   topic: string,
 ): Promise<ReadRecord[]> {
   const { code, stdout, stderr } = await kcat([
-    ...['-C', '-q', '-e', '-b', bootstrap.join(','), '-t', topic, '-o', 'beginning'],
+    // Without -E it ends as soon as it finds no broker for a moment.
+    ...['-C', '-E', '-q', '-e', '-b', bootstrap.join(','), '-t', topic, '-o', 'beginning'],
     ...['-X', 'check.crcs=true', '-X', 'auto.offset.reset=error', '-f', '%p\t%o\t%s\n'],
   ])
   if (code !== 0) throw new Error(`kcat ended with ${code}: ${stderr}`)
@@ -43,7 +44,6 @@ export class KcatLoad {
   constructor(options: { name: string; bootstrap: readonly string[]; topic: string }) {
     this.name = options.name
     this.child = spawnGuarded('kcat', [
-      // Without -E it ends as soon as no broker is there.
       ...['-P', '-E', '-b', options.bootstrap.join(','), '-t', options.topic],
       ...['-X', 'enable.idempotence=true', '-X', 'message.timeout.ms=120000'],
       ...['-X', 'reconnect.backoff.max.ms=500', '-X', 'linger.ms=5'],
