@@ -25,13 +25,13 @@ export class JavaLoad {
   }
 
   /** The next line it prints in answer to somebody. Throws if it ends or says nothing for long. */
-  async answer(): Promise<string> {
+  async answer(waitMsMax = START_MS_MAX): Promise<string> {
     let timer: NodeJS.Timeout | undefined
     const line = await Promise.race([
       new Promise<string>((resolve) => this.answers.push(resolve)),
       this.child.exited.then(() => null),
       new Promise<null>((resolve) => {
-        timer = setTimeout(() => resolve(null), START_MS_MAX)
+        timer = setTimeout(() => resolve(null), waitMsMax)
       }),
     ])
     clearTimeout(timer)
@@ -39,8 +39,8 @@ export class JavaLoad {
     return line
   }
 
-  ask(command: string): Promise<string> {
-    const answer = this.answer()
+  ask(command: string, waitMsMax = START_MS_MAX): Promise<string> {
+    const answer = this.answer(waitMsMax)
     this.child.write(command)
     return answer
   }

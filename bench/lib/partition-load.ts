@@ -2,6 +2,8 @@ import { JavaLoad } from './java-load.ts'
 
 const MEBIBYTE = 1024 * 1024
 const RECORD_BYTES = 1024
+/** For reading what a long run wrote, beside whatever else the machine does. */
+const READ_MS_MAX = 5 * 60_000
 
 /** What one partition lived through since the mark, in ms; see PartitionLoad.java. */
 interface PartitionTimes {
@@ -67,6 +69,14 @@ export class PartitionLoad {
   /** Sends no more; resolves once all that was sent has been answered. */
   async finish(): Promise<LoadTimes> {
     return timesOf(await this.load.ask('finish'))
+  }
+
+  /**
+   * Reads the whole topic, to be called once finished: how many records are there, and how many are
+   * not at the place that they have where nothing was lost and nothing doubled.
+   */
+  async read(): Promise<{ records: number; misplaced: number }> {
+    return JSON.parse(await this.load.ask('read', READ_MS_MAX))
   }
 
   async stop(): Promise<void> {

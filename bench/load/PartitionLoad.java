@@ -1,17 +1,26 @@
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
+import java.nio.ByteBuffer;
+import java.time.Duration;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.IntStream;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /**
  * Producers with a steady rate, spread evenly over many partitions:
  * bootstrap topic partitions producers recordsPerSecond recordBytes recordsPerBatch.
  *
- * So many records for one partition are due together, and travel in one batch.
+ * So many records for one partition are due together, and travel in one batch. The key of a record
+ * is how many of its partition were sent before it: where all is well, its offset.
  *
  * A record's time runs from when it was due, so a producer that is held up counts as waiting.
  * Commands on standard input: "mark" begins the interval that counts (answer: "marked"), "report"
@@ -23,11 +32,14 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
  *     [longest wait for an acknowledgement, longest time between two acknowledgements,
  *      time from the mark to the first acknowledgement of a record that was due after it, or -1]
  * "finish" sends no more, waits for all answers, and prints the report.
+ * "read" reads the whole topic, which must be this program's alone, and prints how many records there
+ * are, and how many whose key is not their offset: were one lost or there twice, all behind it.
  * Ends with its input.
  */
 class PartitionLoad {
     private static final long START_DELAY_NS = 500_000_000L;
     private static final int WAIT_MS_MAX = 60_000;
+    private static final int KEY_BYTES = Long.BYTES;
 
     /** One producer and its share of the partitions: index, index + stride, and so on. */
     private static class Lane extends Thread {
@@ -41,6 +53,7 @@ class PartitionLoad {
         final double periodNs;
         final int recordsPerBatch;
         final byte[] value;
+        final long[] sentTo;
         final long[] lastAckNs;
         final long[] gapNs;
         final long[] waitNs;
@@ -65,6 +78,7 @@ class PartitionLoad {
             this.periodNs = periodNs;
             this.recordsPerBatch = recordsPerBatch;
             this.value = value;
+            sentTo = new long[count];
             lastAckNs = new long[count];
             gapNs = new long[count];
             waitNs = new long[count];
@@ -84,7 +98,7 @@ class PartitionLoad {
                 }
                 for (int i = 0; i < recordsPerBatch; i++) {
                     producer.send(
-                        new ProducerRecord<>(topic, index + slot * stride, null, value),
+                        new ProducerRecord<>(topic, index + slot * stride, key(sentTo[slot]++), value),
                         (metadata, error) -> completed(slot, dueNs, error));
                 }
             }
@@ -141,7 +155,7 @@ class PartitionLoad {
         int producers = Integer.parseInt(args[3]);
         int recordsPerBatch = Integer.parseInt(args[6]);
         double periodNs = 1e9 * producers * recordsPerBatch / Double.parseDouble(args[4]);
-        byte[] value = new byte[Integer.parseInt(args[5])];
+        byte[] value = new byte[Integer.parseInt(args[5]) - KEY_BYTES];
         Arrays.fill(value, (byte) 'v');
         Lane[] lanes = new Lane[producers];
         long startNs = System.nanoTime() + START_DELAY_NS;
@@ -168,9 +182,37 @@ class PartitionLoad {
                 System.out.println(report(lanes, partitions));
             } else if (line.equals("report")) {
                 System.out.println(report(lanes, partitions));
+            } else if (line.equals("read")) {
+                System.out.println(read(args[0], topic, partitions));
             }
         }
         System.exit(0);
+    }
+
+    private static byte[] key(long number) {
+        return ByteBuffer.allocate(KEY_BYTES).putLong(number).array();
+    }
+
+    private static String read(String bootstrap, String topic, int partitions) {
+        List<TopicPartition> all =
+            IntStream.range(0, partitions).mapToObj(i -> new TopicPartition(topic, i)).toList();
+        long records = 0;
+        long misplaced = 0;
+        try (KafkaConsumer<byte[], byte[]> consumer = new KafkaConsumer<>(
+                Map.of("bootstrap.servers", bootstrap, "auto.offset.reset", "none"),
+                new ByteArrayDeserializer(),
+                new ByteArrayDeserializer())) {
+            consumer.assign(all);
+            Map<TopicPartition, Long> ends = consumer.endOffsets(all);
+            for (TopicPartition each : all) consumer.seek(each, 0);
+            while (all.stream().anyMatch(each -> consumer.position(each) < ends.get(each))) {
+                for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofSeconds(1))) {
+                    records++;
+                    if (ByteBuffer.wrap(record.key()).getLong() != record.offset()) misplaced++;
+                }
+            }
+        }
+        return "{\"records\":" + records + ",\"misplaced\":" + misplaced + "}";
     }
 
     private static String report(Lane[] lanes, int partitions) {

@@ -69,6 +69,8 @@ test(
         resources: { requests: { storage: '10Gi' } },
       },
     })
+    // Without this the brokers would be led by one of them.
+    await product.install('volumeClaims={streams}')
     await product.kube.applyText(example('streamcluster.yaml'), NAMESPACE)
     await product.settled('dev', 1)
     const bootstrap = await product.bootstrap('dev')
@@ -92,6 +94,7 @@ test(
     const read = await readTopic(bootstrap, 'lines')
     expect(read.map(({ value }) => value).sort()).toEqual([...lines].sort())
     await product.remove('dev')
+    await product.install()
   },
   TEST_MS_MAX,
 )

@@ -5,6 +5,8 @@ import { closing } from './lib/closing.ts'
 import { killContainer } from './lib/containers.ts'
 import { isReady, NAMESPACE, OPERATOR, type Pod, type Product } from './lib/product.ts'
 import { usesProduct } from './lib/product-hooks.ts'
+import type { Spectator } from './lib/spectator.ts'
+import { movesSince } from './lib/timeline.ts'
 import { Traffic } from './lib/traffic.ts'
 
 const TEST_MS_MAX = 6 * 60_000
@@ -135,14 +137,24 @@ describe('what breaks', () => {
       await pause(10_000)
       await underTraffic('SIGKILL of a broker', async () => {
         const [victim] = await brokers()
+        const spectator = closing(await product.spectator(NAME))
         await load.partitions.mark()
+        const killedAtMs = Date.now()
         await killContainer(victim as Pod)
         const times = await until('all can be written to', async () => {
           const { partitions } = await load.partitions.times()
           return partitions.every(({ writableMs }) => writableMs >= 0) && partitions
         })
         const slowestMs = Math.max(...times.map(({ writableMs }) => writableMs))
-        console.info(`SIGKILL: all ${times.length} partitions writable after ${slowestMs} ms`)
+        const {
+          firstAtMs = 0,
+          lastAtMs = 0,
+          partitions = 0,
+        } = movesSince(spectator, killedAtMs) ?? {}
+        console.info(
+          `SIGKILL: all ${times.length} partitions writable after ${slowestMs} ms; ${partitions} were ` +
+            `given to others after ${firstAtMs - killedAtMs} to ${lastAtMs - killedAtMs} ms`,
+        )
         await product.settled(NAME, BROKERS)
       })
       expect(await load.faults()).toEqual([])
@@ -177,17 +189,25 @@ describe('what breaks', () => {
     async () => {
       await underTraffic('the operator killed mid-drain and mid-move', async () => {
         for (const replicas of [BROKERS + 2, BROKERS]) {
-          const spectator = await product.spectator(NAME)
+          const spectator = closing(await product.spectator(NAME))
+          // Known beforehand: to ask takes longer than some moves.
+          const victim = await leader()
+          const sinceMs = Date.now()
           await product.scale(NAME, replicas)
-          await until('something moves', () => {
-            return spectator.sights.some(({ changedCount }) => changedCount > 0)
+          await until('partitions are on their way', () => {
+            return movesSince(spectator, sinceMs) !== null && !spectator.newest.isBalanced
           })
-          await spectator.close()
-          await killContainer(await leader())
+          await killContainer(victim)
+          const killedAtMs = Date.now()
+          expect(spectator.newest.isBalanced).toBe(false)
           await product.settled(NAME, replicas)
           await until('no other broker is left', async () => {
             return (await product.pods(NAME)).length === replicas
           })
+          const moves = movesSince(spectator, sinceMs)?.partitions ?? 0
+          const later = movesSince(spectator, killedAtMs)?.partitions ?? 0
+          console.info(`to ${replicas}: ${later} of ${moves} moves after the operator was killed`)
+          await spectator.close()
         }
       })
     },
@@ -203,10 +223,14 @@ describe('what breaks', () => {
         const spectator = await product.spectator(NAME)
         await until('a broker is the controller', () => spectator.newest.controllerNodeId !== null)
         const [victim] = await brokers()
+        const nodeId = nodeOf(victim as Pod, spectator)
         await killContainer(victim as Pod)
         await until('what it had is served by others', () => {
-          return spectator.newest.nodes.some(({ state }) => state === 'sealed')
+          const node = spectator.newest.nodes.find((each) => each.nodeId === nodeId)
+          return node === undefined || (node.state === 'sealed' && node.partitions === 0)
         })
+        expect(await product.operatorPods()).toEqual([])
+        expect(spectator.newest.controllerNodeId).not.toBeNull()
         await product.kube.kubectl('scale', 'deployment', OPERATOR, '-n', NAMESPACE, '--replicas=2')
         await until('the operator is the controller again', () => {
           return spectator.newest.controllerNodeId === null
@@ -248,6 +272,14 @@ describe('what breaks', () => {
     TEST_MS_MAX,
   )
 })
+
+/** What the broker that runs in `pod` is in the metadata log; it must own something. */
+function nodeOf(pod: Pod, spectator: Spectator): number {
+  const host = pod.status?.podIP
+  const found = spectator.newest.nodes.find((node) => node.host === host && node.partitions > 0)
+  if (found === undefined) throw new Error(`nobody at ${host} owns anything`)
+  return found.nodeId
+}
 
 async function nodeWithoutOperatorLeader(): Promise<number> {
   const { spec } = await leader()

@@ -31,15 +31,6 @@ export async function kafkaTool(name: string, args: readonly string[]): Promise<
   return stdout
 }
 
-/** How many records a topic holds that was never truncated, by its partitions' end offsets. */
-export async function recordCount(bootstrap: readonly string[], topic: string): Promise<number> {
-  const ends = await kafkaTool('GetOffsetShell', [
-    ...['--bootstrap-server', bootstrap.join(','), '--topic', topic],
-  ])
-  const lines = ends.trim().split('\n')
-  return lines.reduce((sum, line) => sum + Number(line.split(':')[2]), 0)
-}
-
 /** Never gives up, and has five batches per partition on their way. */
 const CONFIG = `enable.idempotence=true
 acks=all

@@ -1,5 +1,4 @@
 import { PartitionLoad } from '../../../bench/lib/partition-load.ts'
-import { recordCount } from '../../lib/kafka-tools.ts'
 import { closing } from './closing.ts'
 import type { Product } from './product.ts'
 
@@ -13,10 +12,11 @@ export interface CheckedLoadOptions {
   readonly batchRecords?: number
 }
 
-/** Idempotent Java producers that write evenly to a topic of their own, which is counted at the end. */
+/** Idempotent Java producers that write evenly to a topic of their own, which is read at the end. */
 export class CheckedLoad {
   readonly partitions: PartitionLoad
   private readonly options: CheckedLoadOptions
+  private ended: ReturnType<PartitionLoad['finish']> | null = null
 
   private constructor(options: CheckedLoadOptions, partitions: PartitionLoad) {
     this.options = options
@@ -34,18 +34,26 @@ export class CheckedLoad {
     return new CheckedLoad(options, load)
   }
 
+  /** Sends no more; resolves once all that was sent has been answered. */
+  async end(): Promise<void> {
+    this.ended ??= this.partitions.finish()
+    await this.ended
+  }
+
   /**
-   * Ends it, and returns what was wrong: records that a producer gave up or heard nothing of, or
-   * more or fewer records in the topic than were acknowledged.
+   * Ends it, and returns what was wrong: records that a producer gave up or heard nothing of, that
+   * were acknowledged and are not there, or are there twice or in another order.
    */
   async faults(): Promise<string[]> {
-    const { bootstrap, topic } = this.options
-    const { failed, acknowledged, unacknowledged } = await this.partitions.finish()
+    const { topic } = this.options
+    this.ended ??= this.partitions.finish()
+    const { failed, acknowledged, unacknowledged } = await this.ended
     const faults: string[] = []
     if (failed > 0) faults.push(`${topic}: ${failed} records failed`)
     if (unacknowledged > 0) faults.push(`${topic}: ${unacknowledged} records without an answer`)
-    const found = await recordCount(bootstrap, topic)
-    if (found === acknowledged && found > 0) return faults
-    return [...faults, `${topic}: ${acknowledged} records acknowledged, ${found} there`]
+    const { records, misplaced } = await this.partitions.read()
+    if (misplaced > 0) faults.push(`${topic}: ${misplaced} records are not where they belong`)
+    if (records === acknowledged && records > 0) return faults
+    return [...faults, `${topic}: ${acknowledged} records acknowledged, ${records} there`]
   }
 }

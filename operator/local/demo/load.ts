@@ -42,6 +42,14 @@ async function createTopic(): Promise<void> {
   await admin.close()
 }
 
+/** A client that comes now knows the bootstrap address alone. Throws where nobody answers there. */
+async function comeAnew(): Promise<void> {
+  const admin = new Admin({ ...clientOptions('newcomer'), retries: 0 })
+  const topics = await admin.listTopics()
+  await admin.close()
+  if (!topics.includes(topic)) throw new Error(`a new client does not find the topic ${topic}`)
+}
+
 /** Writes to one partition at its share of the rate. A producer of its own keeps its order simple. */
 async function write(partition: number): Promise<void> {
   const producer = new Producer({ ...clientOptions(`producer-${partition}`), idempotent: true })
@@ -172,6 +180,8 @@ async function main(): Promise<void> {
   await Promise.race([finished, writers])
   writing = false
   await writers
+  // The brokers that were there when the others bootstrapped are gone by now.
+  await comeAnew()
   const endMs = systemClock.nowMs() + READ_REST_MS_MAX
   while (!check.hasAll(written) && systemClock.nowMs() < endMs) await sleep(systemClock, TICK_MS)
   clearInterval(reports)
