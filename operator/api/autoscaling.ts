@@ -88,7 +88,7 @@ const scalingRules = fields({
     .describe('How far, as a share, the metric may be off its target without a change: 0.1.'),
 })
 
-/** `spec.autoscaling`: what of autoscaling/v2 concerns brokers, verbatim. */
+/** `spec.autoscaling`: what of autoscaling/v2 concerns brokers, in its own words. */
 export const autoscaling = fields({
   mode: z
     .enum(['HPA', 'External', 'None'], { error: 'must be HPA, External or None' })
