@@ -1,6 +1,18 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import {
+  type FileHandle,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  rename,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -126,6 +138,39 @@ test('a writer killed at any moment leaves whole objects or none', async () => {
     expect(bytes.length).toBe(4_194_304)
     expect(crc32c(bytes.subarray(0, -4))).toBe(bytes.readUInt32BE(bytes.length - 4))
   }
+})
+
+test('an object is on disk before it has its name, and its name before the put is answered', async () => {
+  const path = join(folder, 'w/1')
+  const handle = await open(join(folder, 'any'), 'w')
+  const prototype = Object.getPrototypeOf(handle) as FileHandle
+  await handle.close()
+  const { datasync, sync } = prototype
+  const steps: string[] = []
+  const slowly = (name: string, original: () => Promise<void>) =>
+    async function (this: FileHandle): Promise<void> {
+      const when = existsSync(path) ? 'named' : 'not named yet'
+      await original.call(this)
+      await pause(20)
+      steps.push(`${name}, ${when}`)
+    }
+  prototype.datasync = slowly('content', datasync)
+  prototype.sync = slowly('folder', sync)
+  try {
+    await store.putIfAbsent('w/0', words)
+    steps.length = 0
+    await store.putIfAbsent('w/1', words)
+    // Who is told that it is there already may find that it is its own.
+    await store.putIfAbsent('w/1', words)
+  } finally {
+    Object.assign(prototype, { datasync, sync })
+  }
+  expect(steps).toEqual([
+    'content, not named yet',
+    'folder, named',
+    'content, named',
+    'folder, named',
+  ])
 })
 
 describe('folders', () => {

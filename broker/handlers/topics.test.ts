@@ -56,6 +56,30 @@ describe('creating topics', () => {
     expect(new Set(ownersOf('asked')).size).toBe(3)
   })
 
+  test('Metadata shows the owner alone as replica and in sync, whatever was asked for', async () => {
+    const [one, two] = cluster.brokers.map(({ nodeId }) => nodeId) as [number, number]
+    const configs = [{ name: 'min.insync.replicas', value: '2' }]
+    await create([
+      wanted('replicated', { numPartitions: 2, replicationFactor: 3, configs }),
+      wanted('placed', { ...assigned([two, one]), configs }),
+    ])
+    const { topics } = await client.call(apis.metadata, 12, {
+      topics: ['replicated', 'placed'].map((name) => ({ name, topicId: ZERO_UUID })),
+      allowAutoTopicCreation: false,
+      includeClusterAuthorizedOperations: false,
+      includeTopicAuthorizedOperations: false,
+    })
+    for (const { name, partitions } of topics) {
+      const owners = ownersOf(name ?? '') ?? []
+      expect(partitions).toHaveLength(owners.length)
+      for (const { partitionIndex, ...told } of partitions) {
+        const owner = owners[partitionIndex] as number
+        const alone = { leaderId: owner, replicaNodes: [owner], isrNodes: [owner] }
+        expect(told).toMatchObject({ errorCode: 0, ...alone, offlineReplicas: [] })
+      }
+    }
+  })
+
   test('topics of one request go into one batch of the metadata log', async () => {
     const before = client.broker.node.log.seq
     expect(await errorsOf([wanted('batch-1'), wanted('batch-2')])).toEqual(['NONE', 'NONE'])
