@@ -76,7 +76,9 @@ export const streamClusterSpec = fields({
       .enum(['topology.kubernetes.io/zone', 'topology.kubernetes.io/region'], {
         error: 'must be topology.kubernetes.io/zone or topology.kubernetes.io/region',
       })
-      .describe('The label of nodes that names their rack. Kubernetes puts it on pods from 1.35 on; brokers know no rack without that.'),
+      .describe(
+        'The label of nodes that names their rack. Kubernetes puts it on pods from 1.35 on; brokers know no rack without that.',
+      ),
   })
     .optional()
     .describe(

@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from '@jest/globals'
+import { afterAll, afterEach, expect, test } from '@jest/globals'
 import { Consumer } from '@platformatic/kafka'
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -32,8 +32,8 @@ afterEach(async () => {
     child.kill('SIGKILL')
     await once(child, 'exit')
   }
-  rmSync(folder, { recursive: true, force: true })
 })
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 async function start(): Promise<{ child: ChildProcess; bootstrap: string }> {
   const child = spawn(process.execPath, [MAIN, '--file', file, '--port', '0'])
@@ -62,6 +62,11 @@ async function stop(child: ChildProcess): Promise<number | null> {
   child.kill('SIGTERM')
   const [code] = (await once(child, 'exit')) as [number | null]
   return code
+}
+
+/** What a terminal shows by the control sequences that move its cursor and clear it, as plain text. */
+function plain(output: string): string {
+  return output.replaceAll(new RegExp(`${String.fromCharCode(27)}\\[[?0-9;]*[A-Za-z]`, 'g'), '')
 }
 
 function pause(ms: number): Promise<void> {
@@ -101,4 +106,33 @@ test('what is acknowledged survives kill -9 of a broker, a drain, and a new star
   const total = ends.get('numbers')?.reduce((sum, end) => sum + Number(end), 0)
   expect(total).toBe(acknowledged)
   expect(await stop(second.child)).toBe(0)
+})
+
+test('in a terminal it shows the brokers live, and Ctrl-C there drains them', async () => {
+  const run = [process.execPath, MAIN, '--file', file, '--port', '0'].join(' ')
+  const child = spawn('script', ['-qefc', run, '/dev/null'], {
+    env: { ...process.env, TERM: 'xterm' },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  running.push(child)
+  let output = ''
+  let told = (): void => {}
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString()
+    told()
+  })
+  const shown = (what: RegExp): Promise<void> =>
+    new Promise((resolve) => {
+      told = () => {
+        if (what.test(plain(output))) resolve()
+      }
+      told()
+    })
+  await shown(/brokers 2 of 2[^]*in MB\/s[^]*active[^]*active[^]*total[^]*moves/)
+  output = ''
+  child.stdin.write('\u0003')
+  await shown(/is gone, drained in [^]*is gone, drained in /)
+  expect(await once(child, 'exit')).toEqual([0, null])
+  // The cursor is there again for what comes next.
+  expect(output.endsWith('\u001b[?25h')).toBe(true)
 })
