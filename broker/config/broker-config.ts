@@ -23,7 +23,7 @@ export const OBEYED = {
   'queued.max.request.bytes': 'Bytes of requests in memory; over it no new ones are read.',
   'max.connections': 'Connections that are accepted at the same time.',
   'max.connections.per.ip': 'Connections from one address at the same time.',
-  'max.connections.per.ip.overrides': 'The same for some addresses (not names of hosts).',
+  'max.connections.per.ip.overrides': 'The same for some addresses, or hosts by their names.',
   'max.connection.creation.rate': 'Connections per second; those that come faster wait.',
   'connections.max.idle.ms': 'After so long without a request a connection is closed.',
   'max.incremental.fetch.session.cache.slots': 'Fetch sessions that are remembered (KIP-227).',

@@ -1,4 +1,10 @@
-import { isIP } from 'node:net'
+/** What bounds the connections of one listener. */
+export interface ListenerLimits {
+  /** max.connections, with the listener's prefix */
+  readonly connectionsMax: number
+  /** max.connection.creation.rate, with the listener's prefix */
+  readonly perSecondMax: number
+}
 
 /** What bounds the connections of one broker, on all its listeners together. */
 export interface ConnectionLimits {
@@ -10,6 +16,8 @@ export interface ConnectionLimits {
   readonly addressOverrides: ReadonlyMap<string, number>
   /** max.connection.creation.rate */
   readonly perSecondMax: number
+  /** Of the listener of that name, beside all others. */
+  listener(name: string): ListenerLimits
 }
 
 export type Admission =
@@ -32,10 +40,10 @@ export class ConnectionQuotas {
   refusedCount = 0
   /** By address: a client on both of two listeners is one. */
   private readonly countByAddress = new Map<string, number>()
+  private readonly listeners = new Map<string, { count: number; readonly rate: Rate }>()
   private readonly limits: () => ConnectionLimits
   private readonly nowMs: () => number
-  /** When the connections accepted so far would all have come at the highest rate. */
-  private paidUntilMs = 0
+  private readonly rate = new Rate()
 
   /** `limits` are asked for each connection: they may change while connections are open. */
   constructor(limits: () => ConnectionLimits, nowMs: () => number) {
@@ -43,52 +51,85 @@ export class ConnectionQuotas {
     this.nowMs = nowMs
   }
 
-  /** Counts a connection from there, unless it is refused. */
-  admit(address: string): Admission {
-    const admission = this.judge(address)
+  /** Counts a connection from there to that listener, unless it is refused. */
+  admit(address: string, listener: string): Admission {
+    const own = this.listeners.get(listener) ?? { count: 0, rate: new Rate() }
+    this.listeners.set(listener, own)
+    const admission = this.judge(address, listener, own)
     if (!admission.admitted) {
       this.refusedCount++
       return admission
     }
     this.count++
+    own.count++
     this.countByAddress.set(address, (this.countByAddress.get(address) ?? 0) + 1)
     return admission
   }
 
-  private judge(address: string): Admission {
+  private judge(
+    address: string,
+    listener: string,
+    own: { readonly count: number; readonly rate: Rate },
+  ): Admission {
     const limits = this.limits()
+    const listenerLimits = limits.listener(listener)
     if (this.count >= limits.connectionsMax) {
       return { admitted: false, reason: 'too many connections', limit: limits.connectionsMax }
+    }
+    if (own.count >= listenerLimits.connectionsMax) {
+      const limit = listenerLimits.connectionsMax
+      return { admitted: false, reason: 'too many connections to this listener', limit }
     }
     const count = this.countByAddress.get(address) ?? 0
     const limit = limits.addressOverrides.get(address) ?? limits.perAddressMax
     if (count >= limit) {
       return { admitted: false, reason: 'too many connections from one address', limit }
     }
-    const delayMs = this.delayMs(limits.perSecondMax)
+    const perSecondMax = Math.min(limits.perSecondMax, listenerLimits.perSecondMax)
+    const nowMs = this.nowMs()
+    const delayMs = Math.max(
+      this.rate.delayMs(nowMs, limits.perSecondMax),
+      own.rate.delayMs(nowMs, listenerLimits.perSecondMax),
+    )
     if (delayMs > DELAY_MS_MAX) {
-      return { admitted: false, reason: 'too many connections at once', limit: limits.perSecondMax }
+      return { admitted: false, reason: 'too many connections at once', limit: perSecondMax }
     }
+    this.rate.take(nowMs, limits.perSecondMax)
+    own.rate.take(nowMs, listenerLimits.perSecondMax)
     return { admitted: true, delayMs }
   }
 
-  private delayMs(perSecondMax: number): number {
-    // Kafka takes 0 for no connection at all, ever; one a day is as good, and no division by it.
-    const intervalMs = perSecondMax <= 0 ? 86_400_000 : 1_000 / perSecondMax
-    const nowMs = this.nowMs()
-    const paidUntilMs = Math.max(this.paidUntilMs, nowMs) + intervalMs
-    const delayMs = Math.max(0, paidUntilMs - nowMs - Math.max(BURST_MS, intervalMs))
-    if (delayMs <= DELAY_MS_MAX) this.paidUntilMs = paidUntilMs
-    return delayMs
-  }
-
   /** A connection that was admitted has ended. */
-  ended(address: string): void {
+  ended(address: string, listener: string): void {
     this.count--
+    const own = this.listeners.get(listener)
+    if (own !== undefined) own.count--
     const count = (this.countByAddress.get(address) ?? 1) - 1
     if (count <= 0) this.countByAddress.delete(address)
     else this.countByAddress.set(address, count)
   }
+}
+
+/** So many in a second, with a burst of as many. */
+class Rate {
+  /** When what was taken so far would all have come at the highest rate. */
+  private paidUntilMs = 0
+
+  /** How long the next one has to wait. */
+  delayMs(nowMs: number, perSecondMax: number): number {
+    const intervalMs = intervalMsOf(perSecondMax)
+    const paidUntilMs = Math.max(this.paidUntilMs, nowMs) + intervalMs
+    return Math.max(0, paidUntilMs - nowMs - Math.max(BURST_MS, intervalMs))
+  }
+
+  take(nowMs: number, perSecondMax: number): void {
+    this.paidUntilMs = Math.max(this.paidUntilMs, nowMs) + intervalMsOf(perSecondMax)
+  }
+}
+
+/** Kafka takes 0 for no connection at all, ever; one a day is as good, and no division by it. */
+function intervalMsOf(perSecondMax: number): number {
+  return perSecondMax <= 0 ? 86_400_000 : 1_000 / perSecondMax
 }
 
 /** An IPv4 client of an IPv6 socket has the same address as one of an IPv4 socket. */
@@ -96,17 +137,20 @@ export function addressOf(remoteAddress: string | undefined): string {
   return (remoteAddress ?? 'unknown').replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '')
 }
 
-/**
- * max.connections.per.ip.overrides: `address:count` with commas between. Null for a text that is
- * something else; differs from Kafka: names of hosts are, since what they resolve to changes.
- */
-export function addressOverrides(text: string): ReadonlyMap<string, number> | null {
-  const overrides = new Map<string, number>()
+export interface AddressOverride {
+  /** An IP address, or the name of a host. */
+  readonly host: string
+  readonly count: number
+}
+
+/** max.connections.per.ip.overrides: `host:count` with commas between. Null for another text. */
+export function addressOverrides(text: string): readonly AddressOverride[] | null {
+  const overrides: AddressOverride[] = []
   for (const part of text.split(',')) {
     if (part.trim() === '') continue
     const match = /^\s*\[?([^\]]+?)\]?\s*:\s*(\d+)\s*$/.exec(part)
-    if (match?.[1] === undefined || isIP(match[1]) === 0) return null
-    overrides.set(match[1].toLowerCase(), Number(match[2]))
+    if (match?.[1] === undefined) return null
+    overrides.push({ host: match[1].toLowerCase(), count: Number(match[2]) })
   }
   return overrides
 }

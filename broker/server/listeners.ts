@@ -6,7 +6,12 @@ import type { BrokerConfig } from '../config/broker-config.ts'
 import type { ListenerSettings } from '../listener-settings.ts'
 import { ByteBound } from './byte-bound.ts'
 import type { Connection, Dispatcher } from './connection.ts'
-import { addressOverrides, type ConnectionLimits, ConnectionQuotas } from './connection-quotas.ts'
+import { AddressLimits } from './address-limits.ts'
+import {
+  type ConnectionLimits,
+  ConnectionQuotas,
+  type ListenerLimits,
+} from './connection-quotas.ts'
 import { RequestBudget } from './request-budget.ts'
 import { Server } from './server.ts'
 import { TlsCredentials } from './tls-credentials.ts'
@@ -29,11 +34,6 @@ export interface ListenersOptions {
   readonly requestBytesMax: number
 }
 
-interface AddressOverrides {
-  readonly text: string
-  readonly counts: ReadonlyMap<string, number>
-}
-
 /** All that Kafka clients connect to, and the bounds that its parts share. */
 export class Listeners {
   private readonly options: ListenersOptions
@@ -41,19 +41,18 @@ export class Listeners {
   private readonly quotas: ConnectionQuotas
   private readonly requests: RequestBudget
   private readonly unsent: ByteBound
-  private overrides: AddressOverrides = { text: '', counts: new Map() }
 
   constructor(options: ListenersOptions) {
     this.options = options
-    const { config, clock } = options
-    const { overrides, why } = this.addressOverrides()
-    if (why !== null) throw new Error(why)
-    this.overrides = overrides
+    const { config, clock, logger } = options
+    const overrides = (): string => config.get('max.connections.per.ip.overrides')
+    const addresses = new AddressLimits(overrides(), (why) => logger.warn(why))
     const limits = (): ConnectionLimits => ({
       connectionsMax: config.number('max.connections'),
       perAddressMax: config.number('max.connections.per.ip'),
-      addressOverrides: this.currentOverrides(),
+      addressOverrides: addresses.of(overrides()),
       perSecondMax: config.number('max.connection.creation.rate'),
+      listener: (name) => this.listenerLimits(name),
     })
     this.quotas = new ConnectionQuotas(limits, () => clock.nowMs())
     this.requests = new RequestBudget(
@@ -76,24 +75,15 @@ export class Listeners {
     return bytes <= 0 ? this.options.requestBytesMax : bytes
   }
 
-  private addressOverrides(): { overrides: AddressOverrides; why: string | null } {
-    const text = this.options.config.get('max.connections.per.ip.overrides')
-    if (text === this.overrides.text) return { overrides: this.overrides, why: null }
-    const counts = addressOverrides(text)
-    if (counts !== null) return { overrides: { text, counts }, why: null }
-    const why =
-      `max.connections.per.ip.overrides='${text}' is not understood: expected IP addresses with ` +
-      'counts, such as 10.0.0.1:100,10.0.0.2:200'
-    // Once: what was good before goes on to count.
-    return { overrides: { text, counts: this.overrides.counts }, why }
-  }
-
-  /** It may change while the broker runs. */
-  private currentOverrides(): AddressOverrides['counts'] {
-    const { overrides, why } = this.addressOverrides()
-    if (why !== null) this.options.logger.warn(why)
-    this.overrides = overrides
-    return overrides.counts
+  private listenerLimits(name: string): ListenerLimits {
+    // Kafka writes the names of listeners in lower case there.
+    const prefix = `listener.name.${name.toLowerCase()}.`
+    const limit = (config: string): number =>
+      Number(this.options.config.valueOf(prefix + config) ?? Number.POSITIVE_INFINITY)
+    return {
+      connectionsMax: limit('max.connections'),
+      perSecondMax: limit('max.connection.creation.rate'),
+    }
   }
 
   /** Resolves with the ports, in the order of the settings, once all listen; none is read yet. */

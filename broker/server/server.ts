@@ -53,7 +53,7 @@ export class Server {
       return
     }
     const peer = addressOf(socket.remoteAddress)
-    const admission = quotas.admit(peer)
+    const admission = quotas.admit(peer, listener)
     if (!admission.admitted) {
       const { reason, limit } = admission
       logger.warn(`${reason}: one is refused`, { limit, peer, listener })
@@ -69,7 +69,8 @@ export class Server {
 
   private onClosed(connection: Connection): void {
     this.connections.delete(connection)
-    this.options.quotas.ended(connection.remoteAddress)
+    const { quotas, listener } = this.options
+    quotas.ended(connection.remoteAddress, listener)
   }
 
   /** Stops reading from all clients, or goes on: memory is bounded (design §4). */

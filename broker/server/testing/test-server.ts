@@ -91,7 +91,8 @@ export function collecting(lines: Line[]): Logger {
 export function limits(some: Partial<ConnectionLimits>): () => ConnectionLimits {
   const none = Number.POSITIVE_INFINITY
   const all = { connectionsMax: none, perAddressMax: none, perSecondMax: none }
-  return () => ({ ...all, addressOverrides: new Map(), ...some })
+  const listener = () => ({ connectionsMax: none, perSecondMax: none })
+  return () => ({ ...all, addressOverrides: new Map(), listener, ...some })
 }
 
 /** A server whose requests a test answers. */
