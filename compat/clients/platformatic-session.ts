@@ -92,7 +92,8 @@ async function readOnce(): Promise<Error | null> {
     const error = await Promise.race([failed, finishing.then(() => null)])
     if (error === null) {
       await stream.close()
-      await consumer.close()
+      if (settings.isRestarted) await leave(consumer)
+      else await consumer.close()
     } else {
       await leave(consumer)
     }

@@ -56,5 +56,6 @@ export const PLATFORMATIC_RESTARTED: Adjustment = {
     '`connectTimeout: 1000` and `metadataMaxAge: 250`; by default they give up sooner. A consumer ' +
     'whose stream ends with an error is closed, and a new one made: by default the stream ends when a ' +
     'fetch fails four times within three seconds, as it does when the partitions of a broker that ' +
-    'died went to several others; with `retries: true` it tried the dead broker for ever',
+    'died went to several others; with `retries: true` it tried the dead broker for ever. Its ' +
+    '`close()` is called again where it throws, such as while there is no coordinator',
 }
