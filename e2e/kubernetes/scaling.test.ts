@@ -5,7 +5,7 @@ import { closing } from './lib/closing.ts'
 import type { Product } from './lib/product.ts'
 import { usesProduct } from './lib/product-hooks.ts'
 import type { Spectator } from './lib/spectator.ts'
-import { isEven, movesSince, PodTimeline } from './lib/timeline.ts'
+import { isEven, lastJoinedAtMs, movesSince, PodTimeline } from './lib/timeline.ts'
 
 const TEST_MS_MAX = 8 * 60_000
 const SCALED_MS_MAX = 120_000
@@ -33,11 +33,15 @@ async function scaleTo(name: string, brokers: number, spectator: Spectator): Pro
     `${(((ms ?? endMs) - sinceMs) / 1000).toFixed(1)} s`
   const stages = timeline.stagesOfNew.map(({ stage, atMs }) => `${stage} ${after(atMs)}`)
   const { firstAtMs = 0, lastAtMs = 0, doneAtMs = 0, partitions = 0 } = moves ?? {}
+  // Each new broker gets its share as soon as it is there: what is left is what the last one waits for.
+  const movingSinceMs = lastJoinedAtMs(spectator, sinceMs) ?? firstAtMs
   console.info(
-    `/scale to ${brokers}: all as it should be after ${after(endMs)}; the last new pod ` +
+    `/scale to ${brokers}: all as it should be after ${after(endMs)}; the Deployment says so ` +
+      `${after(timeline.orderedAtMs.get(brokers))}; the last new pod ` +
       `${stages.join(', ') || 'none'}; last pod gone ${after(timeline.goneAtMs || undefined)}, ` +
-      `${partitions} moves from ${after(firstAtMs)} to ${after(lastAtMs)} ` +
-      `(${lastAtMs - firstAtMs} ms), all written down ${after(doneAtMs)}`,
+      `${partitions} moves from ${after(firstAtMs)} to ${after(lastAtMs)}, all written down ` +
+      `${after(doneAtMs)}, ${((doneAtMs - movingSinceMs) / 1000).toFixed(1)} s after the last ` +
+      `${lastJoinedAtMs(spectator, sinceMs) === null ? 'drain had begun' : 'broker had come'}`,
   )
 }
 

@@ -180,6 +180,17 @@ export class Product {
     return this.podsWith(`streamcluster.io/cluster=${name}`, namespace)
   }
 
+  /** How many pods its Deployment asks for. */
+  async ordered(name: string, namespace = NAMESPACE): Promise<number> {
+    const where = { namespace, name }
+    const found = await this.client.get<KubeObject & { spec: { replicas: number } }>(
+      kinds.deployment,
+      where,
+    )
+    if (!found.ok) throw new Error(found.failure.message)
+    return found.value.spec.replicas
+  }
+
   async operatorPods(): Promise<Pod[]> {
     return this.podsWith('app.kubernetes.io/name=streamcluster-operator', NAMESPACE)
   }

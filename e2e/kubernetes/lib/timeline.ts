@@ -19,12 +19,14 @@ const STAGES: Readonly<Record<Stage, (pod: Pod) => boolean>> = {
 export class PodTimeline {
   /** Since when so many pods are ready and meant to stay. */
   readonly readyAtMs = new Map<number, number>()
+  /** Since when the Deployment asks for so many. */
+  readonly orderedAtMs = new Map<number, number>()
   private readonly product: Product
   private readonly name: string
   private readonly stages = new Map<string, Map<Stage, number>>()
   /** Pods that were there already when it began to look. */
   private readonly before = new Set<string>()
-  private last = { ready: -1, all: -1 }
+  private last = { ready: -1, all: -1, ordered: -1 }
   private readonly looks: { close(): Promise<void> }
   goneAtMs = 0
 
@@ -35,8 +37,12 @@ export class PodTimeline {
   }
 
   private async look(): Promise<void> {
-    const pods = await this.product.pods(this.name).catch(() => null)
-    if (pods === null) return
+    const [pods, ordered] = await Promise.all([
+      this.product.pods(this.name).catch(() => null),
+      this.product.ordered(this.name).catch(() => null),
+    ])
+    if (pods === null || ordered === null) return
+    if (ordered !== this.last.ordered) this.orderedAtMs.set(ordered, Date.now())
     const ready = pods.filter((pod) => {
       return isReady(pod) && pod.metadata.deletionTimestamp === undefined
     }).length
@@ -44,7 +50,7 @@ export class PodTimeline {
     for (const pod of pods) this.noteStages(pod)
     if (ready !== this.last.ready) this.readyAtMs.set(ready, Date.now())
     if (pods.length < this.last.all) this.goneAtMs = Date.now()
-    this.last = { ready, all: pods.length }
+    this.last = { ready, all: pods.length, ordered }
   }
 
   private noteStages(pod: Pod): void {
@@ -98,6 +104,19 @@ export function movesSince(spectator: Spectator, sinceMs: number): Moves | null 
     lastAtMs: last.atMs,
     doneAtMs: done?.atMs ?? Number.NaN,
   }
+}
+
+/** When the last of the nodes that came after `sinceMs` was in the metadata log; null: none came. */
+export function lastJoinedAtMs(spectator: Spectator, sinceMs: number): number | null {
+  const before = new Set<number>()
+  let lastAtMs: number | null = null
+  for (const { atMs, nodes } of spectator.sights) {
+    for (const { nodeId } of nodes) {
+      if (atMs >= sinceMs && !before.has(nodeId)) lastAtMs = atMs
+      before.add(nodeId)
+    }
+  }
+  return lastAtMs
 }
 
 /** Whether so many brokers have even shares, and nothing moves. */
