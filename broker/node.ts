@@ -15,7 +15,7 @@ import { ColdReader } from './partition/cold-reader.ts'
 import { type ClosedEpoch, decodeHandoff, handoffMessages } from './partition/handoff.ts'
 import { PartitionManager } from './partition/partition-manager.ts'
 import { TailCache } from './partition/tail-cache.ts'
-import type { Transport } from './transport.ts'
+import type { CallError, Transport } from './transport.ts'
 import { type WalSettings, WalWriter } from './wal/writer.ts'
 
 export interface NodeSettings {
@@ -53,6 +53,9 @@ export interface NodeOptions {
 }
 
 const CALL_TIMEOUT_MS = 1_000
+/** The next owner may be a process that has just started, on a machine where others do too. */
+const HANDOFF_TIMEOUT_MS = 4_000
+const HANDOFF_TRIES = 2
 
 /**
  * One run of one broker: the metadata log, the WAL, the partitions and a controller, put together.
@@ -230,11 +233,25 @@ export class Node {
   private sendHandoff(nodeId: number, epochs: readonly ClosedEpoch[]): void {
     const node = this.image.nodes.get(nodeId)
     if (node === undefined || node.state === 'sealed') return
-    for (const body of handoffMessages(this.nodeId, epochs)) this.hint(node, 'handoff', body)
+    for (const body of handoffMessages(this.nodeId, epochs)) void this.handOff(node, body)
+  }
+
+  /** Not given up at once: its loss costs the next owner hundreds of reads. */
+  private async handOff(node: NodeEntry, body: Buffer): Promise<void> {
+    const { transport, logger } = this.options
+    for (let tries = 1; tries <= HANDOFF_TRIES && !this.ended; tries++) {
+      try {
+        await transport.call(node, 'handoff', body, HANDOFF_TIMEOUT_MS)
+        return
+      } catch (error) {
+        logger.debug('a handoff was lost', { target: node.nodeId, tries, error })
+        if ((error as CallError).failure === 'refused') return
+      }
+    }
   }
 
   /** A call whose loss costs time only. */
-  private hint(node: NodeEntry, method: 'news' | 'handoff', body: Buffer): void {
+  private hint(node: NodeEntry, method: 'news', body: Buffer): void {
     this.options.transport.call(node, method, body, CALL_TIMEOUT_MS).catch((error: unknown) => {
       this.options.logger.debug('a hint was lost', { method, target: node.nodeId, error })
     })

@@ -2,7 +2,7 @@ import { BufferPool } from '../base/buffer-pool.ts'
 import { type Clock, systemClock, type Timer } from '../base/clock.ts'
 import type { Logger, LogLevelSetting } from '../base/log.ts'
 import { type Random, systemRandom } from '../base/random.ts'
-import { instrumented } from '../object-store/instrumented.ts'
+import { instrumented, type RequestEnd } from '../object-store/instrumented.ts'
 import { openStore } from '../object-store/open.ts'
 import { probeStore, quickProbe } from '../object-store/probe.ts'
 import { retrying } from '../object-store/retrying.ts'
@@ -34,6 +34,8 @@ const LINGER_AFTER_DRAIN_MS = 200
 const UTILIZATION_WINDOW_MS = 1_000
 /** How often it is looked for idle connections. */
 const IDLE_LOOK_MS = 5_000
+/** Beyond what a producer waits for its acknowledgement on any day. */
+const SLOW_STORE_MS = 2_000
 
 /** What a broker tells of itself once it serves. */
 export interface Started {
@@ -188,10 +190,24 @@ export class Worker {
     const store = await openStore(this.settings.store, { clock, random })
     const measured = instrumented(store, {
       clock,
-      onRequest: (end) => this.metrics.storeRequest(end),
+      onRequest: (end) => {
+        this.metrics.storeRequest(end)
+        this.warnOfSlowStore(end)
+      },
     })
     this.store = retrying(measured, { clock, random })
     return this.store
+  }
+
+  /** Clients feel such a request: what waits for it is in no error, and in metrics one of many. */
+  private warnOfSlowStore({ operation, durationMs, errorKind }: RequestEnd): void {
+    if (durationMs < SLOW_STORE_MS) return
+    const fields = {
+      operation,
+      durationMs: Math.round(durationMs),
+      ...(errorKind && { errorKind }),
+    }
+    this.logger.warn('the store took long for a request', fields)
   }
 
   /** Refuses a store that cannot decide (design §2). Returns whether the bucket is still empty. */

@@ -80,7 +80,7 @@ describe('a checkpoint', () => {
     )
     // Only now B hears of it: it finds the close in the checkpoint.
     await nodes.clock.run(b.log.catchUp())
-    await nodes.clock.advanceBy(2_000)
+    await nodes.clock.advanceBy(3_000)
     expect([b.get(TOPIC).phase, b.get(TOPIC).nextOffset]).toEqual(['open', 3])
     await nodes.clock.run(a.log.catchUp())
     a.append(OTHER_TOPIC, { value: 'b' })

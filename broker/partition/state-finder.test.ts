@@ -33,6 +33,8 @@ class Setup {
   lists = 0
   /** So many LISTs fail. */
   failures = 0
+  /** LISTs are not answered. */
+  isStuck = false
 
   constructor() {
     const logger: Logger = {
@@ -43,6 +45,7 @@ class Setup {
       ...this.store,
       list: async (options) => {
         this.lists++
+        if (this.isStuck) await new Promise(() => {})
         if (this.failures-- > 0) throw new Error('no store')
         return this.store.list(options)
       },
@@ -108,7 +111,10 @@ describe('the state of a new owner', () => {
     await setup.put(1, 0, [{ epoch: 0, type: 'close', end: 5 }])
     await setup.put(2, 0, [{ epoch: 1, type: 'close', end: 9 }])
     const finding = setup.find([past(2, 1), past(1, 0)], 2)
-    await setup.clock.advanceBy(500)
+    await setup.clock.advanceBy(1_900)
+    // It lives, so its hint is waited for.
+    expect([finding.found, setup.lists]).toEqual(['nothing yet', 0])
+    await setup.clock.advanceBy(200)
     expect(finding.found).toBe(9)
   })
 
@@ -199,6 +205,32 @@ describe('hints and own states', () => {
     expect([finding.found, setup.lists]).toEqual([7, 0])
   })
 
+  test('a hint that comes while the log is read ends the search', async () => {
+    const setup = new Setup()
+    setup.node(1)
+    setup.isStuck = true
+    const finding = setup.find([past(1, 0)], 1)
+    await setup.clock.advanceBy(5_000)
+    expect([finding.found, setup.lists]).toEqual(['nothing yet', 1])
+    setup.hints.add(1, [{ topicId: TOPIC, partition: 0, leaderEpoch: 0, state: stateAt(7) }])
+    setup.changed.notify()
+    await setup.clock.advanceBy(1)
+    expect(finding.found).toBe(7)
+  })
+
+  test('an owner that is sealed while its log is read is read anew, to its end', async () => {
+    const setup = new Setup()
+    setup.node(1)
+    setup.isStuck = true
+    const finding = setup.find([past(1, 0)], 1)
+    await setup.clock.advanceBy(5_000)
+    await setup.put(1, 0, [{ epoch: 0, type: 'open', end: 4 }])
+    setup.isStuck = false
+    setup.node(1, 1)
+    await setup.clock.advanceBy(1_000)
+    expect(finding.found).toBe(4)
+  })
+
   test('a hint of an older entry does not overtake the newer one', async () => {
     const setup = new Setup()
     setup.node(1)
@@ -230,7 +262,7 @@ describe('hints and own states', () => {
     await setup.put(1, 0, [{ epoch: 1, type: 'close', end: 20 }])
     const own = setup.find([past(SELF, 2), past(1, 1)], 3)
     const skipped = setup.find([past(SELF, 3), past(1, 1)], 4)
-    await setup.clock.advanceBy(1_000)
+    await setup.clock.advanceBy(3_000)
     expect([own.found, skipped.found]).toEqual([30, 20])
   })
 })

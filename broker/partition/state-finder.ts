@@ -8,14 +8,24 @@ import type { Hints } from './handoff.ts'
 import { decodeHotState, emptyHotState, type HotState } from './hot-state.ts'
 import { epochKey, type FoundState, type ScanResult, scanNode } from './node-scan.ts'
 
-/** How long the old owner's hint is waited for before its WAL is read instead. */
-const HINT_WAIT_MS = 400
+/**
+ * How long a living owner's hint is waited for before its WAL is read instead: that costs hundreds of
+ * requests, by every node that it gives partitions to, just where all of them are busy. An owner that
+ * has died is sealed before, and then nothing is waited for.
+ */
+const HINT_WAIT_MS = 2_000
 /** How soon an old owner that has not closed yet is looked at again. */
 const LOOK_AGAIN_MS = 200
 /** After a fault: the store is in trouble, or something must be repaired. */
 const FAULT_WAIT_MS = 1_000
 /** Reads of a sealed node's log before what is missing is called a fault. */
 const SEALED_READS_MAX = 3
+
+interface Epoch {
+  readonly topicId: string
+  readonly partition: number
+  readonly leaderEpoch: number
+}
 
 type Look =
   | { readonly outcome: 'found'; readonly state: HotState }
@@ -96,10 +106,13 @@ export class StateFinder {
       if (node.state !== 'sealed' && waitedMs < HINT_WAIT_MS) {
         return { outcome: 'wait', waitMs: HINT_WAIT_MS - waitedMs }
       }
-      const found = await this.scan(past, node.sealedEnd, epoch)
-      if (found !== null) return { outcome: 'found', state: found.state }
+      const isSealed = node.state === 'sealed'
+      const found = isSealed
+        ? ((await this.scan(past, node.sealedEnd, epoch))?.state ?? null)
+        : await this.scanOrHint(past, epoch)
+      if (found !== null) return { outcome: 'found', state: found }
       // R1: an older entry counts only once the newer node is sealed and its whole WAL was read.
-      if (node.state !== 'sealed') return { outcome: 'wait', waitMs: LOOK_AGAIN_MS }
+      if (!isSealed) return { outcome: 'wait', waitMs: LOOK_AGAIN_MS }
     }
     const oldestEpoch = ownership.from[ownership.from.length - 1]?.leaderEpoch
     if ((oldestEpoch ?? ownership.leaderEpoch) === 0) {
@@ -111,11 +124,33 @@ export class StateFinder {
     )
   }
 
+  /**
+   * What a living node closed the epoch with, by its log, or by its hint if that comes first. Null:
+   * it has not closed yet, or is sealed by now.
+   */
+  private async scanOrHint(past: PastOwner, epoch: Epoch): Promise<HotState | null> {
+    const { hints, image, changed, clock } = this.options
+    let isRead = false
+    const scanned = this.scan(past, null, epoch).finally(() => {
+      isRead = true
+    })
+    const over = scanned.then(
+      () => {},
+      () => {},
+    )
+    while (!isRead && image().nodes.get(past.nodeId)?.state !== 'sealed') {
+      await Promise.race([over, changed.wait(clock, LOOK_AGAIN_MS)])
+      const hint = hints.take(past.nodeId, epoch)
+      if (hint !== null) return decodeHotState(hint)
+    }
+    return isRead ? ((await scanned)?.state ?? null) : null
+  }
+
   /** Looks for one epoch in one node's log; wishes that come together are read together. */
   private scan(
     past: PastOwner,
     sealedEnd: number | null,
-    epoch: { topicId: string; partition: number; leaderEpoch: number },
+    epoch: Epoch,
   ): Promise<FoundState | null> {
     const id = epochKey(epoch.topicId, epoch.partition, epoch.leaderEpoch)
     let pending = this.scans.get(past.nodeId)
