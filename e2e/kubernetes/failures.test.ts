@@ -3,6 +3,7 @@ import { pause, until } from '../lib/wait.ts'
 import { CheckedLoad } from './lib/checked-load.ts'
 import { closing } from './lib/closing.ts'
 import { killContainer } from './lib/containers.ts'
+import { allowOneRetryWithoutLoss } from './lib/losses.ts'
 import { isReady, NAMESPACE, OPERATOR, type Pod, type Product } from './lib/product.ts'
 import { usesProduct } from './lib/product-hooks.ts'
 import type { Spectator } from './lib/spectator.ts'
@@ -26,6 +27,8 @@ usesProduct(async (started) => {
   await product.settled(NAME, BROKERS)
   bootstrap = await product.bootstrap(NAME)
 })
+
+allowOneRetryWithoutLoss()
 
 let count = 0
 async function underTraffic(what: string, happens: () => Promise<void>): Promise<void> {
@@ -131,7 +134,7 @@ describe('what breaks', () => {
     'a broker by SIGKILL: everything can be written to within seconds',
     async () => {
       const load = await CheckedLoad.start({
-        ...{ product, bootstrap, topic: 'wide', partitions: 300, mebibytesPerSecond: 4 },
+        ...{ product, bootstrap, topic: `wide${count++}`, partitions: 300, mebibytesPerSecond: 4 },
         batchRecords: 4,
       })
       await pause(10_000)

@@ -1,5 +1,6 @@
 import { PartitionLoad } from '../../../bench/lib/partition-load.ts'
 import { closing } from './closing.ts'
+import { noteLosses } from './losses.ts'
 import type { Product } from './product.ts'
 
 export interface CheckedLoadOptions {
@@ -52,8 +53,11 @@ export class CheckedLoad {
     if (failed > 0) faults.push(`${topic}: ${failed} records failed`)
     if (unacknowledged > 0) faults.push(`${topic}: ${unacknowledged} records without an answer`)
     const { records, misplaced } = await this.partitions.read()
-    if (misplaced > 0) faults.push(`${topic}: ${misplaced} records are not where they belong`)
-    if (records === acknowledged && records > 0) return faults
-    return [...faults, `${topic}: ${acknowledged} records acknowledged, ${records} there`]
+    const losses: string[] = []
+    if (misplaced > 0) losses.push(`${topic}: ${misplaced} records are not where they belong`)
+    if (records !== acknowledged || records === 0) {
+      losses.push(`${topic}: ${acknowledged} records acknowledged, ${records} there`)
+    }
+    return [...faults, ...noteLosses(losses)]
   }
 }

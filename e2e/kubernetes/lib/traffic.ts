@@ -3,6 +3,7 @@ import { KcatLoad, readTopic } from '../../lib/kcat.ts'
 import { Load } from '../../lib/load.ts'
 import { VerifiableConsumer } from '../../lib/verifiable-consumer.ts'
 import { until } from '../../lib/wait.ts'
+import { noteLosses } from './losses.ts'
 import type { Product } from './product.ts'
 
 const PARTITIONS = 12
@@ -89,9 +90,11 @@ export class Traffic {
       ...this.node.failures,
       ...this.java.failures,
       ...(ended.code === 0 ? [] : [`kcat ended with ${ended.code}: ${ended.stderr}`]),
-      ...this.node.acknowledged.faultsOf(node),
-      ...this.java.acknowledged.faultsOf(java),
-      ...this.c.faultsOf(c),
+      ...noteLosses([
+        ...this.node.acknowledged.faultsOf(node),
+        ...this.java.acknowledged.faultsOf(java),
+        ...this.c.faultsOf(c),
+      ]),
     ]
     const wanted = this.java.acknowledged.count
     await until('the group has read all', () => this.group.recordCount >= wanted).catch(() => {
