@@ -91,15 +91,16 @@ note_failure() {
   failures+=("$name:"$'\n'"$(node -e '
       const [json, linesMax] = process.argv.slice(1)
       const { testResults } = JSON.parse(require("fs").readFileSync(json, "utf8"))
-      const plain = (text) => text.replace(/\u001b\[[0-9;]*m/g, "").split("\n")
-      const first = (lines) => lines.filter((line) => line.trim()).slice(0, Number(linesMax))
+      const { stripVTControlCharacters: plain } = require("util")
+      const first = (text) =>
+        plain(text).split("\n").filter((line) => line.trim()).slice(0, Number(linesMax))
       for (const { name, message, assertionResults } of testResults) {
         const failed = assertionResults.filter(({ status }) => status === "failed")
         for (const { fullName, failureMessages } of failed) {
-          console.log([`✗ ${fullName}`, ...first(plain(failureMessages.join("\n")))].join("\n    "))
+          console.log([`✗ ${fullName}`, ...first(failureMessages.join("\n"))].join("\n    "))
         }
         if (assertionResults.length === 0 && message) {
-          console.log([`✗ ${name}`, ...first(plain(message))].join("\n    "))
+          console.log([`✗ ${name}`, ...first(message)].join("\n    "))
         }
       }' "$json" "$FAILURE_LINES_MAX" 2>/dev/null | cut -c 1-200 | grep . ||
     tail -n "$FAILURE_LINES_MAX" "$log" | cut -c 1-200)")

@@ -224,9 +224,14 @@ export class Node {
     return JSON.parse(reply.toString()) as PingReply
   }
 
+  /** Calls whose loss costs time only: whoever misses them polls. */
   private tellNews(): void {
+    const { transport, logger } = this.options
     for (const node of this.image.nodes.values()) {
-      if (node.nodeId !== this.nodeId && node.state !== 'sealed') this.hint(node, 'news', EMPTY)
+      if (node.nodeId === this.nodeId || node.state === 'sealed') continue
+      transport.call(node, 'news', EMPTY, CALL_TIMEOUT_MS).catch((error: unknown) => {
+        logger.debug('news were lost', { target: node.nodeId, error })
+      })
     }
   }
 
@@ -248,13 +253,6 @@ export class Node {
         if ((error as CallError).failure === 'refused') return
       }
     }
-  }
-
-  /** A call whose loss costs time only. */
-  private hint(node: NodeEntry, method: 'news', body: Buffer): void {
-    this.options.transport.call(node, method, body, CALL_TIMEOUT_MS).catch((error: unknown) => {
-      this.options.logger.debug('a hint was lost', { method, target: node.nodeId, error })
-    })
   }
 
   /**

@@ -1,11 +1,9 @@
 import { ByteReader, ByteWriter } from '../../base/byte-writer.ts'
+import type { PartitionEpoch } from '../wal/log-object.ts'
 import { epochKey } from './node-scan.ts'
 
 /** The state of an epoch that its owner has closed, on its way to the next owner. */
-export interface ClosedEpoch {
-  readonly topicId: string
-  readonly partition: number
-  readonly leaderEpoch: number
+export interface ClosedEpoch extends PartitionEpoch {
   readonly state: Buffer
 }
 
@@ -79,7 +77,7 @@ export class Hints {
     this.bytesMax = bytesMax
   }
 
-  private static id(nodeId: number, epoch: Omit<ClosedEpoch, 'state'>): string {
+  private static id(nodeId: number, epoch: PartitionEpoch): string {
     return `${nodeId}:${epochKey(epoch.topicId, epoch.partition, epoch.leaderEpoch)}`
   }
 
@@ -106,7 +104,7 @@ export class Hints {
   }
 
   /** The hint for an epoch of a node, or null. It is given out once. */
-  take(nodeId: number, epoch: Omit<ClosedEpoch, 'state'>): Buffer | null {
+  take(nodeId: number, epoch: PartitionEpoch): Buffer | null {
     return this.drop(Hints.id(nodeId, epoch))
   }
 }

@@ -193,6 +193,16 @@ describe('the state of a new owner', () => {
   })
 })
 
+/** The log of node 1, which lives, is read by a store that does not answer. */
+async function readingForLong(): Promise<{ setup: Setup; finding: Finding }> {
+  const setup = new Setup()
+  setup.node(1)
+  setup.isStuck = true
+  const finding = setup.find([past(1, 0)], 1)
+  await setup.clock.advanceBy(5_000)
+  return { setup, finding }
+}
+
 describe('hints and own states', () => {
   test('a hint spares the reading of its entry', async () => {
     const setup = new Setup()
@@ -206,11 +216,7 @@ describe('hints and own states', () => {
   })
 
   test('a hint that comes while the log is read ends the search', async () => {
-    const setup = new Setup()
-    setup.node(1)
-    setup.isStuck = true
-    const finding = setup.find([past(1, 0)], 1)
-    await setup.clock.advanceBy(5_000)
+    const { setup, finding } = await readingForLong()
     expect([finding.found, setup.lists]).toEqual(['nothing yet', 1])
     setup.hints.add(1, [{ topicId: TOPIC, partition: 0, leaderEpoch: 0, state: stateAt(7) }])
     setup.changed.notify()
@@ -219,11 +225,7 @@ describe('hints and own states', () => {
   })
 
   test('an owner that is sealed while its log is read is read anew, to its end', async () => {
-    const setup = new Setup()
-    setup.node(1)
-    setup.isStuck = true
-    const finding = setup.find([past(1, 0)], 1)
-    await setup.clock.advanceBy(5_000)
+    const { setup, finding } = await readingForLong()
     await setup.put(1, 0, [{ epoch: 0, type: 'open', end: 4 }])
     setup.isStuck = false
     setup.node(1, 1)

@@ -4,9 +4,10 @@ import type { Signal } from '../../base/signal.ts'
 import type { Image } from '../../metadata/image.ts'
 import type { Ownership, PastOwner } from '../../metadata/records.ts'
 import type { ObjectStore } from '../../object-store/store.ts'
+import type { PartitionEpoch } from '../wal/log-object.ts'
 import type { Hints } from './handoff.ts'
 import { decodeHotState, emptyHotState, type HotState } from './hot-state.ts'
-import { epochKey, type FoundState, type ScanResult, scanNode } from './node-scan.ts'
+import { epochKey, type ScanResult, scanNode } from './node-scan.ts'
 
 /**
  * How long a living owner's hint is waited for before its WAL is read instead: that costs hundreds of
@@ -20,12 +21,6 @@ const LOOK_AGAIN_MS = 200
 const FAULT_WAIT_MS = 1_000
 /** Reads of a sealed node's log before what is missing is called a fault. */
 const SEALED_READS_MAX = 3
-
-interface Epoch {
-  readonly topicId: string
-  readonly partition: number
-  readonly leaderEpoch: number
-}
 
 type Look =
   | { readonly outcome: 'found'; readonly state: HotState }
@@ -107,10 +102,10 @@ export class StateFinder {
         return { outcome: 'wait', waitMs: HINT_WAIT_MS - waitedMs }
       }
       const isSealed = node.state === 'sealed'
-      const found = isSealed
-        ? ((await this.scan(past, node.sealedEnd, epoch))?.state ?? null)
+      const state = isSealed
+        ? await this.scan(past, node.sealedEnd, epoch)
         : await this.scanOrHint(past, epoch)
-      if (found !== null) return { outcome: 'found', state: found }
+      if (state !== null) return { outcome: 'found', state }
       // R1: an older entry counts only once the newer node is sealed and its whole WAL was read.
       if (!isSealed) return { outcome: 'wait', waitMs: LOOK_AGAIN_MS }
     }
@@ -128,7 +123,7 @@ export class StateFinder {
    * What a living node closed the epoch with, by its log, or by its hint if that comes first. Null:
    * it has not closed yet, or is sealed by now.
    */
-  private async scanOrHint(past: PastOwner, epoch: Epoch): Promise<HotState | null> {
+  private async scanOrHint(past: PastOwner, epoch: PartitionEpoch): Promise<HotState | null> {
     const { hints, image, changed, clock } = this.options
     let isRead = false
     const scanned = this.scan(past, null, epoch).finally(() => {
@@ -143,15 +138,15 @@ export class StateFinder {
       const hint = hints.take(past.nodeId, epoch)
       if (hint !== null) return decodeHotState(hint)
     }
-    return isRead ? ((await scanned)?.state ?? null) : null
+    return isRead ? scanned : null
   }
 
   /** Looks for one epoch in one node's log; wishes that come together are read together. */
   private scan(
     past: PastOwner,
     sealedEnd: number | null,
-    epoch: Epoch,
-  ): Promise<FoundState | null> {
+    epoch: PartitionEpoch,
+  ): Promise<HotState | null> {
     const id = epochKey(epoch.topicId, epoch.partition, epoch.leaderEpoch)
     let pending = this.scans.get(past.nodeId)
     if (pending === undefined || pending.sealedEnd !== sealedEnd) {
@@ -171,14 +166,14 @@ class PendingScan {
   readonly sealedEnd: number | null
   private readonly wishes = new Map<
     string,
-    { resolve: (found: FoundState | null) => void; reject: (error: unknown) => void }[]
+    { resolve: (state: HotState | null) => void; reject: (error: unknown) => void }[]
   >()
 
   constructor(sealedEnd: number | null) {
     this.sealedEnd = sealedEnd
   }
 
-  wish(id: string): Promise<FoundState | null> {
+  wish(id: string): Promise<HotState | null> {
     return new Promise((resolve, reject) => {
       const waiters = this.wishes.get(id) ?? []
       waiters.push({ resolve, reject })
@@ -196,8 +191,8 @@ class PendingScan {
       const isStale = result.outcome === 'start-over'
       if (isStale && this.sealedEnd !== null) throw new Error(`reading again: ${result.why}`)
       for (const [id, waiters] of this.wishes) {
-        const found = isStale ? null : (result.found.get(id) ?? null)
-        for (const { resolve } of waiters) resolve(found)
+        const state = isStale ? null : (result.found.get(id)?.state ?? null)
+        for (const { resolve } of waiters) resolve(state)
       }
     } catch (error) {
       for (const waiters of this.wishes.values()) {

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
-import { addressOf, addressOverrides } from './connection-quotas.ts'
+import { addressOf } from './connection-quotas.ts'
 
 /**
  * max.connections.per.ip.overrides as it stands now. Names of hosts are looked up when the text
@@ -55,4 +55,22 @@ export class AddressLimits {
       )
     }
   }
+}
+
+interface AddressOverride {
+  /** An IP address, or the name of a host. */
+  readonly host: string
+  readonly count: number
+}
+
+/** max.connections.per.ip.overrides: `host:count` with commas between. Null for another text. */
+export function addressOverrides(text: string): readonly AddressOverride[] | null {
+  const overrides: AddressOverride[] = []
+  for (const part of text.split(',')) {
+    if (part.trim() === '') continue
+    const match = /^\s*\[?([^\]]+?)\]?\s*:\s*(\d+)\s*$/.exec(part)
+    if (match?.[1] === undefined) return null
+    overrides.push({ host: match[1].toLowerCase(), count: Number(match[2]) })
+  }
+  return overrides
 }

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, test } from '@jest/globals'
-import { AddressLimits } from './address-limits.ts'
-import { addressOf, addressOverrides, ConnectionQuotas } from './connection-quotas.ts'
+import { AddressLimits, addressOverrides } from './address-limits.ts'
+import { addressOf, ConnectionQuotas } from './connection-quotas.ts'
 import { limits } from './testing/test-server.ts'
 
 describe('ConnectionQuotas', () => {
@@ -50,14 +50,6 @@ describe('ConnectionQuotas', () => {
     const admissions = Array.from({ length: 3 }, () => quotas.admit('a', 'plain').admitted)
     expect(admissions).toEqual([true, false, false])
   })
-})
-
-describe('addresses', () => {
-  test('an IPv4 client is the same on an IPv6 socket', () => {
-    expect(addressOf('::ffff:10.0.0.1')).toBe('10.0.0.1')
-    expect(addressOf('10.0.0.1')).toBe('10.0.0.1')
-    expect(addressOf('::1')).toBe('::1')
-  })
 
   test('a listener has its own bounds, beside those of all', () => {
     const unbounded = Number.POSITIVE_INFINITY
@@ -74,6 +66,14 @@ describe('addresses', () => {
     expect(quotas.admit('a', 'inside')).toMatchObject({ admitted: false, limit: 4 })
     quotas.ended('a', 'outside')
     expect(quotas.admit('a', 'outside')).toEqual({ admitted: true, delayMs: 2_000 })
+  })
+})
+
+describe('addresses', () => {
+  test('an IPv4 client is the same on an IPv6 socket', () => {
+    expect(addressOf('::ffff:10.0.0.1')).toBe('10.0.0.1')
+    expect(addressOf('10.0.0.1')).toBe('10.0.0.1')
+    expect(addressOf('::1')).toBe('::1')
   })
 
   test('overrides are hosts with counts', () => {

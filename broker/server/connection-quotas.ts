@@ -1,21 +1,17 @@
-/** What bounds the connections of one listener. */
+/** What bounds the connections of one listener (these configs with its prefix), or of all of them. */
 export interface ListenerLimits {
-  /** max.connections, with the listener's prefix */
+  /** max.connections */
   readonly connectionsMax: number
-  /** max.connection.creation.rate, with the listener's prefix */
+  /** max.connection.creation.rate */
   readonly perSecondMax: number
 }
 
 /** What bounds the connections of one broker, on all its listeners together. */
-export interface ConnectionLimits {
-  /** max.connections */
-  readonly connectionsMax: number
+export interface ConnectionLimits extends ListenerLimits {
   /** max.connections.per.ip */
   readonly perAddressMax: number
   /** max.connections.per.ip.overrides */
   readonly addressOverrides: ReadonlyMap<string, number>
-  /** max.connection.creation.rate */
-  readonly perSecondMax: number
   /** Of the listener of that name, beside all others. */
   listener(name: string): ListenerLimits
 }
@@ -135,22 +131,4 @@ function intervalMsOf(perSecondMax: number): number {
 /** An IPv4 client of an IPv6 socket has the same address as one of an IPv4 socket. */
 export function addressOf(remoteAddress: string | undefined): string {
   return (remoteAddress ?? 'unknown').replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '')
-}
-
-export interface AddressOverride {
-  /** An IP address, or the name of a host. */
-  readonly host: string
-  readonly count: number
-}
-
-/** max.connections.per.ip.overrides: `host:count` with commas between. Null for another text. */
-export function addressOverrides(text: string): readonly AddressOverride[] | null {
-  const overrides: AddressOverride[] = []
-  for (const part of text.split(',')) {
-    if (part.trim() === '') continue
-    const match = /^\s*\[?([^\]]+?)\]?\s*:\s*(\d+)\s*$/.exec(part)
-    if (match?.[1] === undefined) return null
-    overrides.push({ host: match[1].toLowerCase(), count: Number(match[2]) })
-  }
-  return overrides
 }

@@ -3,15 +3,13 @@ import { corrupt, decodeFramed, encodeFramed } from '../../metadata/framing.ts'
 import { seqOfKey } from '../../metadata/keys.ts'
 import { type ObjectIdentity, objectKind } from '../../object-store/header.ts'
 import type { Body } from '../../object-store/store.ts'
+import type { PartitionEpoch } from './log-object.ts'
 
 /**
  * One partition's part of a checkpoint. `closed` is the state of an epoch that the node has closed
  * and that some owner may still have to read (R4); otherwise the partition is open in that epoch.
  */
-export interface CheckpointEntry {
-  readonly topicId: string
-  readonly partition: number
-  readonly leaderEpoch: number
+export interface CheckpointEntry extends PartitionEpoch {
   readonly closed: boolean
   readonly state: Buffer
 }

@@ -38,7 +38,8 @@ export interface BatchMeta {
   readonly baseSequence: number
 }
 
-interface EntryAddress {
+/** One epoch of one partition. */
+export interface PartitionEpoch {
   readonly topicId: string
   readonly partition: number
   readonly leaderEpoch: number
@@ -49,10 +50,10 @@ interface EntryAddress {
  * the offset that the partition begins at from there on.
  */
 export type IndexEntry =
-  | (EntryAddress & { readonly type: 'open'; readonly state: Buffer })
-  | (EntryAddress & { readonly type: 'close'; readonly state: Buffer })
-  | (EntryAddress & { readonly type: 'log-start'; readonly offset: number })
-  | (EntryAddress & {
+  | (PartitionEpoch & { readonly type: 'open'; readonly state: Buffer })
+  | (PartitionEpoch & { readonly type: 'close'; readonly state: Buffer })
+  | (PartitionEpoch & { readonly type: 'log-start'; readonly offset: number })
+  | (PartitionEpoch & {
       readonly type: 'data'
       /** Where the run begins in the object, in bytes. */
       readonly position: number
@@ -104,7 +105,7 @@ export class LogObjectBuilder {
     this.index.uint32(0)
   }
 
-  private address(type: number, address: EntryAddress): void {
+  private address(type: number, address: PartitionEpoch): void {
     this.entryCount++
     this.index.uint8(type)
     this.index.uuid(address.topicId)
@@ -112,20 +113,20 @@ export class LogObjectBuilder {
     this.index.varint(address.leaderEpoch)
   }
 
-  addState(type: 'open' | 'close', address: EntryAddress, state: Uint8Array): void {
+  addState(type: 'open' | 'close', address: PartitionEpoch, state: Uint8Array): void {
     this.address(entryType[type], address)
     this.index.varint(state.length)
     this.index.bytes(state)
   }
 
   /** Records of the partition below `offset` are deleted. */
-  addLogStart(address: EntryAddress, offset: number): void {
+  addLogStart(address: PartitionEpoch, offset: number): void {
     this.address(entryType.logStart, address)
     this.index.varint(offset)
   }
 
   /** Adds one run and returns its position. Offsets of the batches must be dense. */
-  addRun(address: EntryAddress, pieces: Body, batches: readonly BatchMeta[]): number {
+  addRun(address: PartitionEpoch, pieces: Body, batches: readonly BatchMeta[]): number {
     const runPosition = this.position
     this.address(entryType.data, address)
     const first = batches[0]

@@ -75,16 +75,9 @@ test(
     await product.settled('dev', 1)
     const bootstrap = await product.bootstrap('dev')
     const lines = Array.from({ length: 1_000 }, (_, index) => `line ${index}`)
-    const written = [
-      '-P',
-      '-b',
-      bootstrap.join(','),
-      '-t',
-      'lines',
-      '-X',
-      'enable.idempotence=true',
-    ]
-    expect(await kcat(written, lines.join('\n'))).toMatchObject({ code: 0 })
+    const produce = ['-P', '-b', bootstrap.join(','), '-t', 'lines']
+    const written = await kcat([...produce, '-X', 'enable.idempotence=true'], lines.join('\n'))
+    expect(written).toMatchObject({ code: 0 })
     // The HPA may say otherwise a little later; what the new brokers read is what the first one wrote.
     await product.kube.kubectl(
       ...['patch', 'stc', 'dev', '-n', NAMESPACE, '--type=merge'],

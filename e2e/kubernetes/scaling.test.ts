@@ -34,14 +34,14 @@ async function scaleTo(name: string, brokers: number, spectator: Spectator): Pro
   const stages = timeline.stagesOfNew.map(({ stage, atMs }) => `${stage} ${after(atMs)}`)
   const { firstAtMs = 0, lastAtMs = 0, doneAtMs = 0, partitions = 0 } = moves ?? {}
   // Each new broker gets its share as soon as it is there: what is left is what the last one waits for.
-  const movingSinceMs = lastJoinedAtMs(spectator, sinceMs) ?? firstAtMs
+  const joinedAtMs = lastJoinedAtMs(spectator, sinceMs)
   console.info(
     `/scale to ${brokers}: all as it should be after ${after(endMs)}; the Deployment says so ` +
       `${after(timeline.orderedAtMs.get(brokers))}; the last new pod ` +
       `${stages.join(', ') || 'none'}; last pod gone ${after(timeline.goneAtMs || undefined)}, ` +
       `${partitions} moves from ${after(firstAtMs)} to ${after(lastAtMs)}, all written down ` +
-      `${after(doneAtMs)}, ${((doneAtMs - movingSinceMs) / 1000).toFixed(1)} s after the last ` +
-      `${lastJoinedAtMs(spectator, sinceMs) === null ? 'drain had begun' : 'broker had come'}`,
+      `${after(doneAtMs)}, ${((doneAtMs - (joinedAtMs ?? firstAtMs)) / 1000).toFixed(1)} s after the last ` +
+      `${joinedAtMs === null ? 'drain had begun' : 'broker had come'}`,
   )
 }
 

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { stripVTControlCharacters } from 'node:util'
 import { LoadProcess } from './demo/load-process.ts'
 
 /** A local run as users have it: real brokers, a real client, real deaths. */
@@ -64,11 +65,6 @@ async function stop(child: ChildProcess): Promise<number | null> {
   return code
 }
 
-/** What a terminal shows by the control sequences that move its cursor and clear it, as plain text. */
-function plain(output: string): string {
-  return output.replaceAll(new RegExp(`${String.fromCharCode(27)}\\[[?0-9;]*[A-Za-z]`, 'g'), '')
-}
-
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
@@ -124,7 +120,7 @@ test('in a terminal it shows the brokers live, and Ctrl-C there drains them', as
   const shown = (what: RegExp): Promise<void> =>
     new Promise((resolve) => {
       told = () => {
-        if (what.test(plain(output))) resolve()
+        if (what.test(stripVTControlCharacters(output))) resolve()
       }
       told()
     })

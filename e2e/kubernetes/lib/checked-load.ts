@@ -36,9 +36,9 @@ export class CheckedLoad {
   }
 
   /** Sends no more; resolves once all that was sent has been answered. */
-  async end(): Promise<void> {
+  end(): ReturnType<PartitionLoad['finish']> {
     this.ended ??= this.partitions.finish()
-    await this.ended
+    return this.ended
   }
 
   /**
@@ -47,8 +47,7 @@ export class CheckedLoad {
    */
   async faults(): Promise<string[]> {
     const { topic } = this.options
-    this.ended ??= this.partitions.finish()
-    const { failed, acknowledged, unacknowledged } = await this.ended
+    const { failed, acknowledged, unacknowledged } = await this.end()
     const faults: string[] = []
     if (failed > 0) faults.push(`${topic}: ${failed} records failed`)
     if (unacknowledged > 0) faults.push(`${topic}: ${unacknowledged} records without an answer`)

@@ -1,4 +1,5 @@
-import { afterAll, jest } from '@jest/globals'
+import { afterAll } from '@jest/globals'
+import { allowOneRetry } from '../../lib/retries.ts'
 
 /** Acknowledged records that were not there, or were there twice; of all tries of all tests of a file. */
 const losses: string[] = []
@@ -9,13 +10,9 @@ export function noteLosses(found: readonly string[]): readonly string[] {
   return found
 }
 
-/**
- * Everything shares two cores here, and once in a while a client complains where it usually does not:
- * one more try, and what failed first stays in the output for whoever reads it. Never where a record
- * was lost or doubled: that fails the file, whatever the second try says.
- */
+/** As allowOneRetry, but a record that was lost or doubled fails the file, whatever a second try says. */
 export function allowOneRetryWithoutLoss(): void {
-  jest.retryTimes(1, { logErrorsBeforeRetry: true })
+  allowOneRetry()
   afterAll(() => {
     if (losses.length > 0) throw new Error(`records were lost or doubled: ${losses.join('; ')}`)
   })

@@ -20,7 +20,6 @@ export const OTHER_NAMESPACE = 'others'
 const RELEASE = 'op'
 export const OPERATOR = `${RELEASE}-streamcluster-operator`
 const SECRET = 'store-access'
-/** Enough for images to be unpacked on a machine that does much else. */
 /** Of a hook: the first start builds the image, and on a new machine Kubernetes itself. */
 export const START_MS_MAX = 20 * 60_000
 const SETTLED_MS_MAX = 120_000
