@@ -58,6 +58,11 @@ function optionsOf(args: readonly string[]): Options | string {
   }
 }
 
+interface Trial {
+  readonly name: string
+  readonly outcome: Outcome
+}
+
 async function versionsOf(clients: readonly Client[]): Promise<Map<string, string>> {
   const folder = mkdtempSync(join(tmpdir(), 'streamcluster-compat-'))
   const versions = new Map<string, string>()
@@ -74,15 +79,22 @@ async function versionsOf(clients: readonly Client[]): Promise<Map<string, strin
   return versions
 }
 
-/** For the continuous integration, which counts what Jest counts. */
-function writeCounts(outcomes: readonly Outcome[], isStale: boolean): number {
+/** For the continuous integration, which counts what Jest counts, and repeats why tests failed. */
+function writeCounts(trials: readonly Trial[], isStale: boolean): number {
+  const outcomes = trials.map(({ outcome }) => outcome)
   const count = (result: string): number => outcomes.filter((each) => each.result === result).length
   const numPassedTests = count('passed') + count('adjusted')
   const numFailedTests = count('failed') + (isStale ? 1 : 0)
   const file = process.env.JEST_JSON
   if (file !== undefined) {
     const counts = { numPassedTests, numFailedTests, numRuntimeErrorTestSuites: 0 }
-    writeFileSync(file, JSON.stringify(counts))
+    const assertionResults = trials.flatMap(({ name, outcome }) => {
+      if (outcome.result !== 'failed') return []
+      const failureMessages = outcome.why.split('; ')
+      return [{ status: 'failed', fullName: name, failureMessages }]
+    })
+    const testResults = [{ name: 'compat', message: '', assertionResults }]
+    writeFileSync(file, JSON.stringify({ ...counts, testResults }))
   }
   const seconds = outcomes.filter((each) => 'atSecondTry' in each && each.atSecondTry).length
   const others = `${seconds} at the second try, ${count('cannot')} cannot, ${count('fails')} fail as is known`
@@ -126,9 +138,12 @@ async function main(): Promise<number> {
     scenarios.length === allScenarios.length &&
     tools.length === TOOL_COUNT
   const isStale = isWhole && writeReport({ scenarios, clients, versions, cells, tools })
-  const outcomes = [...cells, ...tools].map(({ outcome }) => outcome)
+  const trials = [
+    ...cells.map(({ scenario, client, outcome }) => ({ name: `${scenario} · ${client}`, outcome })),
+    ...tools.map(({ tool, title, outcome }) => ({ name: `${tool}: ${title}`, outcome })),
+  ]
   // Elsewhere whoever runs it sees what was written, and commits it.
-  return writeCounts(outcomes, isStale && process.env.CI === 'true') > 0 ? 1 : 0
+  return writeCounts(trials, isStale && process.env.CI === 'true') > 0 ? 1 : 0
 }
 
 // Each child adds a listener until it ends, and a dozen run at once.

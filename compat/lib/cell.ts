@@ -81,6 +81,12 @@ export class Cell {
     return this.start({ role: 'seek', groupId: this.topic, ...adjusted, ...settings })
   }
 
+  /** A session that makes the admin calls of the client. */
+  admin(): Promise<Session> {
+    const adjusted = this.client.adjusted[this.options.scenario]?.admin
+    return this.start({ role: 'admin', groupId: `${this.topic}-group`, ...adjusted })
+  }
+
   /** How long this client needs peace before a consumer of it may end. */
   get settleMs(): number {
     return this.client.adjusted[this.options.scenario]?.settleMs ?? 0

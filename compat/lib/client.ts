@@ -7,6 +7,7 @@ export interface Adjustment {
   readonly producer?: Partial<SessionSettings>
   readonly consumer?: Partial<SessionSettings>
   readonly seek?: Partial<SessionSettings>
+  readonly admin?: Partial<SessionSettings>
   /** A consumer is told to end only when nothing was disturbed for so long. */
   readonly settleMs?: number
   readonly why: string

@@ -75,6 +75,9 @@ async function tryCell(
   if (first.result !== 'failed' || first.isFinal) return first
   options.say(`${scenario.name} · ${client.name}: failed, and is tried again: ${first.why}`)
   const second = await runCell(scenario, client, { ...options, topicSuffix: '-again' })
+  if (second.result === 'failed') {
+    return { ...second, why: `${second.why}; at the first try: ${first.why}` }
+  }
   if (second.result !== 'passed' && second.result !== 'adjusted') return second
   return { ...second, atSecondTry: true }
 }

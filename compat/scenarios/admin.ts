@@ -8,7 +8,7 @@ import type { Scenario } from './scenario.ts'
  * call of the list is either made, or named as what the client does not offer.
  */
 export async function runAdmin(cell: Cell): Promise<string> {
-  const session = await cell.start({ role: 'admin', groupId: `${cell.topic}-group` })
+  const session = await cell.admin()
   await session.end()
   const failed = session.steps.filter(({ outcome }) => outcome === 'failed')
   if (failed.length > 0) {

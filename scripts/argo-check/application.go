@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/argoproj/argo-cd/gitops-engine/v3/pkg/cache"
 	"github.com/argoproj/argo-cd/gitops-engine/v3/pkg/diff"
@@ -91,20 +92,27 @@ func (app *application) sync(ctx context.Context) error {
 	return nil
 }
 
+// What is compared is read through a watch, and compared by a server that may know more already.
+const (
+	unsettledWait = time.Second
+	attemptsMax   = 10
+)
+
 // drift says of each object whether Argo CD would show it as out of sync, compared by the API server
 // and by Argo CD itself, and which objects it would prune.
 func (app *application) drift(ctx context.Context) error {
-	live, err := app.cache.GetManagedLiveObjs(app.target, app.isManaged)
-	if err != nil {
-		return err
-	}
-	found := sync.Reconcile(app.target, live, app.namespace, app.cache)
 	kubectl := &kube.KubectlCmd{Log: logr.Discard(), Tracer: tracing.NopTracer{}}
 	operations, cleanup, err := kubectl.ManageServerSideDiffDryRuns(app.config)
 	if err != nil {
 		return err
 	}
 	defer cleanup()
+	dryRunner := diff.NewK8sServerSideDryRunner(operations)
+	live, err := app.cache.GetManagedLiveObjs(app.target, app.isManaged)
+	if err != nil {
+		return err
+	}
+	found := sync.Reconcile(app.target, live, app.namespace, app.cache)
 	for i, target := range found.Target {
 		there := found.Live[i]
 		if target == nil {
@@ -113,24 +121,50 @@ func (app *application) drift(ctx context.Context) error {
 			}
 			continue
 		}
-		byServer, err := diff.Diff(ctx, target, there, diff.WithLogr(logr.Discard()), diff.WithManager(manager),
-			diff.WithServerSideDiff(true), diff.WithIgnoreMutationWebhook(false),
-			diff.WithServerSideDryRunner(diff.NewK8sServerSideDryRunner(operations)))
-		if err != nil {
-			return err
-		}
-		byClient, err := diff.Diff(ctx, target, there, diff.WithLogr(logr.Discard()))
-		if err != nil {
-			return err
-		}
-		if err := say(map[string]any{
-			"resource": name(target), "missing": there == nil,
-			"byServer": byServer.Modified, "byClient": byClient.Modified,
-		}); err != nil {
+		if err := app.compare(ctx, target, there, dryRunner); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// compare says whether one object differs. A difference counts only where the object has not changed
+// meanwhile: others, such as its controller, write to it too.
+func (app *application) compare(
+	ctx context.Context, target, live *unstructured.Unstructured, dryRunner diff.ServerSideDryRunner,
+) error {
+	for attempt := 1; ; attempt++ {
+		byServer, err := diff.Diff(ctx, target, live, diff.WithLogr(logr.Discard()), diff.WithManager(manager),
+			diff.WithServerSideDiff(true), diff.WithIgnoreMutationWebhook(false),
+			diff.WithServerSideDryRunner(dryRunner))
+		if err != nil {
+			return err
+		}
+		byClient, err := diff.Diff(ctx, target, live, diff.WithLogr(logr.Discard()))
+		if err != nil {
+			return err
+		}
+		if (byServer.Modified || byClient.Modified) && live != nil && attempt < attemptsMax {
+			time.Sleep(unsettledWait)
+			objects, err := app.cache.GetManagedLiveObjs(app.target, app.isManaged)
+			if err != nil {
+				return err
+			}
+			newer := objects[kube.GetResourceKey(target)]
+			if newer == nil || newer.GetResourceVersion() != live.GetResourceVersion() {
+				live = newer
+				continue
+			}
+		}
+		said := map[string]any{
+			"resource": name(target), "missing": live == nil,
+			"byServer": byServer.Modified, "byClient": byClient.Modified,
+		}
+		if byServer.Modified {
+			said["live"], said["predicted"] = string(byServer.NormalizedLive), string(byServer.PredictedLive)
+		}
+		return say(said)
+	}
 }
 
 func name(object *unstructured.Unstructured) string {
