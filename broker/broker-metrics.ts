@@ -12,6 +12,7 @@ export interface ProcessSources {
   readonly unsentBytes: () => number
   readonly pooledBytes: () => number
   readonly eventLoopUtilization: () => number
+  readonly saturation: () => number
 }
 
 /** Everything a broker measures. Names are part of the interface: see docs/architecture.md. */
@@ -188,6 +189,11 @@ export class BrokerMetrics {
       'streamcluster_event_loop_utilization',
       'Share of time that the event loop is busy, 0 to 1.',
       sources.eventLoopUtilization,
+    )
+    registry.gauge(
+      'streamcluster_saturation',
+      'Share used of what is scarcest, the event loop or the room for bytes that are not durable yet.',
+      sources.saturation,
     )
     registry.gauge('process_resident_memory_bytes', 'Resident memory.', () =>
       process.memoryUsage.rss(),

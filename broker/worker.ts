@@ -132,6 +132,7 @@ export class Worker {
       unsentBytes: () => this.listeners?.unsentBytes ?? 0,
       pooledBytes: () => this.pool.bytesInUse,
       eventLoopUtilization: () => this.utilization,
+      saturation: () => this.saturation(node),
     })
     this.measureUtilization()
     this.closeIdle()
@@ -319,6 +320,11 @@ export class Worker {
     this.every(periodMs, () => this.listeners?.closeIdle())
   }
 
+  /** Share used of what is scarcest: at 1 the loop is always busy, or producers are held up. */
+  private saturation({ wal }: Node): number {
+    return Math.max(this.utilization, wal.backlogBytes / this.settings.backlogBytesMax)
+  }
+
   private load(): unknown {
     const node = this.broker?.node
     if (node === undefined) return { state: 'starting' }
@@ -335,6 +341,7 @@ export class Worker {
       requestsPerSecond: Math.round(requests),
       eventLoopUtilization: Math.round(this.utilization * 1000) / 1000,
       walBacklogBytes: node.wal.backlogBytes,
+      saturation: Math.round(this.saturation(node) * 1000) / 1000,
       movesIn: node.partitions.movedIn,
       movesOut: node.partitions.movedOut,
       clusterPartitions,

@@ -65,6 +65,19 @@ async function isSettled(replicas: number): Promise<boolean> {
   return reconciling?.reason === 'Settled' && cluster?.status?.readyReplicas === replicas
 }
 
+/** From one broker to so many, by this metric alone. */
+async function autoscale(maxReplicas: number, metric: object): Promise<void> {
+  const autoscaling = { minReplicas: 1, maxReplicas, metrics: [metric] }
+  const patch = JSON.stringify({ spec: { autoscaling } })
+  await server.kubectl('patch', 'stc', '-n', NAMESPACE, 'orders', '--type', 'merge', '-p', patch)
+}
+
+/** What the HPA says it looked at. */
+async function metricsOfHpa(): Promise<unknown> {
+  const hpa = await server.kubectl('get', 'hpa', '-n', NAMESPACE, 'orders', '-o', 'json')
+  return (JSON.parse(hpa) as { status: { currentMetrics: unknown } }).status.currentMetrics
+}
+
 async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
   const endMs = systemClock.nowMs() + 60_000
   while (!(await holds())) {
@@ -181,22 +194,14 @@ describeThere('with Kubernetes own API server', () => {
 
   test('the HPA scales it by what its brokers say of themselves', async () => {
     await server.kubectl('apply', '-f', apiServiceFile())
-    const autoscaling = {
-      minReplicas: 1,
-      maxReplicas: 3,
-      metrics: [
-        {
-          type: 'Pods',
-          pods: {
-            metric: { name: 'streamcluster_event_loop_utilization' },
-            // Brokers that do nothing do more than this.
-            target: { type: 'AverageValue', averageValue: '100u' },
-          },
-        },
-      ],
-    }
-    const patch = JSON.stringify({ spec: { autoscaling } })
-    await server.kubectl('patch', 'stc', '-n', NAMESPACE, 'orders', '--type', 'merge', '-p', patch)
+    await autoscale(3, {
+      type: 'Pods',
+      pods: {
+        metric: { name: 'streamcluster_event_loop_utilization' },
+        // Brokers that do nothing do more than this.
+        target: { type: 'AverageValue', averageValue: '100u' },
+      },
+    })
     await until('it has grown to the most that it may', () => isSettled(3))
     const path = `/apis/custom.metrics.k8s.io/v1beta2/namespaces/${NAMESPACE}`
     const values = JSON.parse(
@@ -205,6 +210,18 @@ describeThere('with Kubernetes own API server', () => {
     expect(values.items).toHaveLength(3)
     const total = 'streamclusters.streamcluster.io/orders/streamcluster_requests_per_second_total'
     expect(await server.kubectl('get', '--raw', `${path}/${total}`)).toContain('"name":"orders"')
+  }, 120_000)
+
+  test('and by what they say of the cluster as a whole', async () => {
+    const metric = { name: 'streamcluster_saturation_max' }
+    await autoscale(4, {
+      type: 'Object',
+      object: { metric, target: { type: 'Value', value: '100u' } },
+    })
+    await until('it has grown to the most that it may', () => isSettled(4))
+    const describedObject = { kind: 'StreamCluster', name: 'orders' }
+    const object = { describedObject, metric }
+    expect(await metricsOfHpa()).toMatchObject([{ type: 'Object', object }])
   }, 120_000)
 
   test('what is deleted leaves nothing of it', async () => {

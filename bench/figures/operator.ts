@@ -32,7 +32,7 @@ async function startBrokers(): Promise<{ stop(): void }> {
   const load = JSON.stringify({
     ...{ nodeId: 1, state: 'active', partitions: 100, bytesInPerSecond: 1e6, movesIn: 0 },
     ...{ bytesOutPerSecond: 1e6, requestsPerSecond: 100, eventLoopUtilization: 0.2, movesOut: 0 },
-    ...{ walBacklogBytes: 0, clusterPartitions: PARTITIONS, controller: false },
+    ...{ walBacklogBytes: 0, saturation: 0.25, clusterPartitions: PARTITIONS, controller: false },
   })
   const ping = JSON.stringify({ nodeId: 1, partitionLoads: {} })
   const server = createServer((message, response) => {

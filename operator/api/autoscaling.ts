@@ -13,9 +13,32 @@ export const brokerMetrics = {
   streamcluster_event_loop_utilization:
     'share of time the event loop is busy, 0 to 1 (800m = 80 %)',
   streamcluster_wal_backlog_bytes: 'bytes accepted from producers and not yet durable',
+  streamcluster_saturation:
+    'share used of what is scarcest, the event loop or the room for bytes that are not yet durable; ' +
+    'from 1 on, producers are held up',
 } as const
 export type BrokerMetric = keyof typeof brokerMetrics
-const brokerMetricNames = Object.keys(brokerMetrics) as BrokerMetric[]
+export const brokerMetricNames = Object.keys(brokerMetrics) as readonly BrokerMetric[]
+
+/** What a cluster's metric takes of the values of its brokers. */
+export const summaries = ['max', 'mean', 'total'] as const
+export type Summary = (typeof summaries)[number]
+
+/** A metric of a whole cluster: a broker's metric, and how it is summed up over all brokers. */
+export type ClusterMetric = `${BrokerMetric}_${Summary}`
+export const clusterMetricNames: readonly ClusterMetric[] = brokerMetricNames.flatMap((metric) =>
+  summaries.map((summary): ClusterMetric => `${metric}_${summary}`),
+)
+
+/** What a name such as `streamcluster_saturation_max` stands for; null where there is no such metric. */
+export function clusterMetric(name: string): { metric: BrokerMetric; summary: Summary } | null {
+  for (const metric of brokerMetricNames) {
+    for (const summary of summaries) {
+      if (name === `${metric}_${summary}`) return { metric, summary }
+    }
+  }
+  return null
+}
 
 /** Kubernetes' own limits (k8s.io/api autoscaling/v2, HPAScalingRules and HPAScalingPolicy). */
 const STABILIZATION_SECONDS_MAX = 3600
@@ -37,27 +60,108 @@ const positiveQuantity = quantity.refine((value) => quantityMilli(value) !== 0, 
 })
 
 const podsMetric = fields({
-  type: z
-    .literal('Pods', { error: 'must be Pods: each broker is measured, and the mean is compared' })
-    .describe('Pods: the mean over all active brokers is compared with the target.'),
-  pods: fields({
-    metric: fields({
-      name: z
-        .enum(brokerMetricNames, {
-          error: `must be one of the brokers' metrics: ${brokerMetricNames.join(', ')}`,
-        })
-        .describe(brokerMetricNames.map((name) => `${name}: ${brokerMetrics[name]}.`).join(' ')),
-    }).describe('The metric to look at.'),
-    target: fields({
-      type: z
-        .literal('AverageValue', { error: 'must be AverageValue' })
-        .describe('AverageValue: the target is a mean per broker.'),
-      averageValue: positiveQuantity.describe(
-        'What one broker should carry, as a quantity: 60M is 60,000,000; 800m is 0.8.',
-      ),
-    }).describe('What one broker should carry.'),
-  }).describe('The metric and its target.'),
+  metric: fields({
+    name: z
+      .enum(brokerMetricNames, {
+        error: `must be one of the brokers' metrics: ${brokerMetricNames.join(', ')}`,
+      })
+      .describe(brokerMetricNames.map((name) => `${name}: ${brokerMetrics[name]}.`).join(' ')),
+  }).describe('The metric to look at.'),
+  target: fields({
+    type: z
+      .literal('AverageValue', { error: 'must be AverageValue' })
+      .describe('AverageValue: the target is a mean per broker.'),
+    averageValue: positiveQuantity.describe(
+      'What one broker should carry, as a quantity: 60M is 60,000,000; 800m is 0.8.',
+    ),
+  }).describe('What one broker should carry.'),
 })
+
+const objectMetric = fields({
+  metric: fields({
+    name: z
+      .enum(clusterMetricNames, {
+        error:
+          "must be one of the brokers' metrics with _max (of the hottest broker), _mean or _total: " +
+          'streamcluster_saturation_max, for one',
+      })
+      .describe(
+        "One of the brokers' metrics with _max (of the hottest broker), _mean or _total. It is known " +
+          'only while every broker that serves tells its load.',
+      ),
+  }).describe('The metric of the cluster to look at.'),
+  target: fields({
+    type: z
+      .enum(['Value', 'AverageValue'], { error: 'must be Value or AverageValue' })
+      .describe(
+        'Value: the metric is compared as it is. AverageValue: it is divided by the number of ' +
+          'brokers first, which suits _total.',
+      ),
+    value: positiveQuantity
+      .optional()
+      .describe('What the metric should be, with type Value, as a quantity: 800m is 0.8.'),
+    averageValue: positiveQuantity
+      .optional()
+      .describe("What one broker's share of it should be, with type AverageValue."),
+  })
+    .refine(({ type, value }) => (type === 'Value') === (value !== undefined), {
+      path: ['value'],
+      error: 'must be there with type Value, and only then',
+    })
+    .refine(
+      ({ type, averageValue }) => (type === 'AverageValue') === (averageValue !== undefined),
+      {
+        path: ['averageValue'],
+        error: 'must be there with type AverageValue, and only then',
+      },
+    )
+    .meta(
+      celRules(
+        [
+          "(self.type == 'Value') == has(self.value)",
+          'autoscaling.metrics[].object.target: value goes with type Value, and only with it',
+        ],
+        [
+          "(self.type == 'AverageValue') == has(self.averageValue)",
+          'autoscaling.metrics[].object.target: averageValue goes with type AverageValue, and only with it',
+        ],
+      ),
+    )
+    .describe('What the metric should be.'),
+})
+
+const scalingMetric = fields({
+  type: z
+    .enum(['Pods', 'Object'], { error: 'must be Pods or Object' })
+    .describe(
+      'Pods: the mean over all active brokers is compared with the target. Object: a metric of the ' +
+        'cluster as a whole is.',
+    ),
+  pods: podsMetric.optional().describe('The metric and its target, with type Pods.'),
+  object: objectMetric
+    .optional()
+    .describe('The metric of this cluster and its target, with type Object.'),
+})
+  .refine(({ type, pods }) => (type === 'Pods') === (pods !== undefined), {
+    path: ['pods'],
+    error: 'must be there with type Pods, and only then',
+  })
+  .refine(({ type, object }) => (type === 'Object') === (object !== undefined), {
+    path: ['object'],
+    error: 'must be there with type Object, and only then',
+  })
+  .meta(
+    celRules(
+      [
+        "(self.type == 'Pods') == has(self.pods)",
+        'autoscaling.metrics[]: pods goes with type Pods, and only with it',
+      ],
+      [
+        "(self.type == 'Object') == has(self.object)",
+        'autoscaling.metrics[]: object goes with type Object, and only with it',
+      ],
+    ),
+  )
 
 const scalingPolicy = fields({
   type: z
@@ -100,7 +204,7 @@ export const autoscaling = fields({
   minReplicas: wholeNumber(1, REPLICAS_MAX).describe('Never fewer brokers than this.'),
   maxReplicas: wholeNumber(1, REPLICAS_MAX).describe('Never more brokers than this.'),
   metrics: z
-    .array(podsMetric)
+    .array(scalingMetric)
     .min(1, 'must list at least one metric')
     .max(METRICS_MAX, `must list at most ${METRICS_MAX} metrics`)
     .optional()
@@ -140,4 +244,5 @@ export const autoscaling = fields({
   )
 
 export type Autoscaling = z.infer<typeof autoscaling>
+export type ScalingMetric = z.infer<typeof scalingMetric>
 export type ScalingRulesSpec = z.infer<typeof scalingRules>

@@ -19,6 +19,14 @@ const AUTOSCALING = `
         target: {type: AverageValue, averageValue: 60M}
 `
 
+/** The first metric is one of type Object. */
+function ofCluster(metric: string, target: string): string {
+  return AUTOSCALING.replace('Pods', 'Object')
+    .replace('pods:', 'object:')
+    .replace('streamcluster_network_bytes_per_second', metric)
+    .replace(/target: .*/, `target: ${target}`)
+}
+
 function problems(text: string): string[] {
   const result = parseResource(text, streamCluster)
   return result.ok ? [] : problemLines('c.yaml', result.problems)
@@ -98,7 +106,25 @@ describe('a StreamCluster', () => {
       `${HEAD}spec:${AUTOSCALING.replace('network_bytes', 'disk_bytes')}`,
       "c.yaml:12: spec.autoscaling.metrics[0].pods.metric.name must be one of the brokers' " +
         'metrics: streamcluster_network_bytes_per_second, streamcluster_requests_per_second, ' +
-        'streamcluster_event_loop_utilization, streamcluster_wal_backlog_bytes',
+        'streamcluster_event_loop_utilization, streamcluster_wal_backlog_bytes, ' +
+        'streamcluster_saturation',
+    ],
+    [
+      'a metric of the cluster that says of which broker it is',
+      `${HEAD}spec:${ofCluster('streamcluster_saturation', '{type: Value, value: 800m}')}`,
+      "c.yaml:12: spec.autoscaling.metrics[0].object.metric.name must be one of the brokers' " +
+        'metrics with _max (of the hottest broker), _mean or _total: streamcluster_saturation_max, ' +
+        'for one',
+    ],
+    [
+      'a target of another type than it says',
+      `${HEAD}spec:${ofCluster('streamcluster_saturation_max', '{type: Value, averageValue: 1}')}`,
+      'c.yaml:13: spec.autoscaling.metrics[0].object.target.value is missing',
+    ],
+    [
+      'a metric of another type than it says',
+      `${HEAD}spec:${AUTOSCALING.replace('type: Pods', 'type: Object')}`,
+      'c.yaml:11: spec.autoscaling.metrics[0].pods must be there with type Pods, and only then',
     ],
     [
       'a target that is no quantity',

@@ -16,6 +16,7 @@ const LOAD = {
   requestsPerSecond: 12.25,
   eventLoopUtilization: 0.4216,
   walBacklogBytes: 77,
+  saturation: 0.25,
   movesIn: 1,
   movesOut: 2,
   movesMsLast: null,
@@ -80,6 +81,7 @@ describe('the load of a broker', () => {
       streamcluster_requests_per_second: 12_250,
       streamcluster_event_loop_utilization: 422,
       streamcluster_wal_backlog_bytes: 77_000,
+      streamcluster_saturation: 250,
     })
   })
 })

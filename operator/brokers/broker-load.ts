@@ -1,7 +1,8 @@
 import { request } from 'node:http'
 import { z } from 'zod'
+import { assert } from '../../base/assert.ts'
 import type { Clock } from '../../base/clock.ts'
-import type { BrokerMetric } from '../api/autoscaling.ts'
+import type { BrokerMetric, Summary } from '../api/autoscaling.ts'
 
 /** Where a server listens. */
 export interface Endpoint {
@@ -21,6 +22,7 @@ const brokerLoad = z.object({
   requestsPerSecond: count,
   eventLoopUtilization: count,
   walBacklogBytes: count,
+  saturation: count,
   movesIn: count,
   movesOut: count,
   movesMsLast: count.nullish(),
@@ -90,5 +92,14 @@ export function milliByMetricOf(load: BrokerLoad): ReadonlyMap<BrokerMetric, num
     ['streamcluster_requests_per_second', milli(load.requestsPerSecond)],
     ['streamcluster_event_loop_utilization', milli(load.eventLoopUtilization)],
     ['streamcluster_wal_backlog_bytes', milli(load.walBacklogBytes)],
+    ['streamcluster_saturation', milli(load.saturation)],
   ])
+}
+
+/** A metric of all brokers together, of at least one value, in the values' unit. */
+export function summarize(values: readonly number[], summary: Summary): number {
+  assert(values.length > 0, 'a summary is of something')
+  if (summary === 'max') return Math.max(...values)
+  const total = values.reduce((sum, value) => sum + value, 0)
+  return summary === 'total' ? total : Math.ceil(total / values.length)
 }

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../../base/clock.ts'
-import { milliByMetricOf } from '../brokers/broker-load.ts'
+import { brokerMetricNames, summaries } from '../api/autoscaling.ts'
+import { milliByMetricOf, summarize } from '../brokers/broker-load.ts'
 import type { Fleet } from './fleet.ts'
 import type { FleetMember } from './fleet-member.ts'
 import { decideReplicas, type HpaDecision, type HpaSpec, initialHpaMemory } from './hpa.ts'
@@ -43,13 +44,14 @@ export class Autoscaler {
     this.timer = clock.after(LOOK_MS, () => this.look())
     const nowMs = clock.nowMs()
     const from = fleet.desired
-    const pods = fleet.members
-      .filter((member) => member.state !== 'draining')
-      .map((member) => podOf(member, nowMs))
+    const members = fleet.members.filter((member) => member.state !== 'draining')
+    const pods = members.map((member) => podOf(member, nowMs))
+    const serving = pods.filter((_, index) => members[index]?.state === 'active')
     const { decision, memory } = decideReplicas(spec, this.memory, {
       nowMs,
       currentReplicas: from,
       pods,
+      milliByClusterMetric: clusterMetricsOf(serving),
     })
     this.memory = memory
     const to = decision.desiredReplicas
@@ -66,4 +68,15 @@ function podOf(member: FleetMember, nowMs: number): HpaPod {
     phase: 'running',
     milliByMetric: fresh && member.load !== null ? milliByMetricOf(member.load) : new Map(),
   }
+}
+
+/** As the metrics API tells them: nothing of a cluster while a broker that serves is silent. */
+function clusterMetricsOf(serving: readonly HpaPod[]): ReadonlyMap<string, number> {
+  const known = new Map<string, number>()
+  for (const metric of brokerMetricNames) {
+    const values = serving.flatMap(({ milliByMetric }) => milliByMetric.get(metric) ?? [])
+    if (values.length === 0 || values.length < serving.length) continue
+    for (const summary of summaries) known.set(`${metric}_${summary}`, summarize(values, summary))
+  }
+  return known
 }

@@ -78,6 +78,7 @@ function loadOf(rest: Partial<BrokerLoad>): BrokerLoad {
     requestsPerSecond: 0,
     eventLoopUtilization: 0,
     walBacklogBytes: 0,
+    saturation: 0.25,
     movesIn: 0,
     movesOut: 0,
     movesMsLast: 0,

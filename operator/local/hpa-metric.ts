@@ -80,6 +80,31 @@ function average(values: readonly number[]): number {
   return Math.floor(sum / values.length)
 }
 
+/**
+ * How many pods one metric of type Object asks for, as computed by Kubernetes
+ * (GetObjectMetricReplicas and GetObjectPerPodMetricReplicas of the same file): ceil(ready pods ×
+ * value / target) with a target of type Value, ceil(value / target) with one of type AverageValue.
+ * `milli` is null when it is not known.
+ */
+export function proposeReplicasForObject(options: {
+  readonly milli: number | null
+  readonly targetMilli: number
+  readonly isPerPod: boolean
+  readonly currentReplicas: number
+  readonly podCount: number
+  readonly readyCount: number
+  readonly tolerance: HpaTolerance
+}): MetricProposal {
+  const { milli, targetMilli, isPerPod, currentReplicas, podCount, readyCount } = options
+  assert(targetMilli > 0, 'a target is positive')
+  if (milli === null) return { kind: 'missing' }
+  const averageMilli = isPerPod ? Math.ceil(milli / Math.max(1, podCount)) : milli
+  const ratio = isPerPod ? milli / (targetMilli * podCount) : milli / targetMilli
+  let replicas = Math.ceil(isPerPod ? milli / targetMilli : ratio * readyCount)
+  if (isWithin(options.tolerance, ratio)) replicas = isPerPod ? podCount : currentReplicas
+  return { kind: 'measured', replicas, averageMilli }
+}
+
 function isWithin(tolerance: HpaTolerance, ratio: number): boolean {
   return 1 - tolerance.scaleDown <= ratio && ratio <= 1 + tolerance.scaleUp
 }

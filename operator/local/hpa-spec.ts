@@ -1,7 +1,7 @@
 import { present } from '../../base/assert.ts'
-import type { Autoscaling, ScalingRulesSpec } from '../api/autoscaling.ts'
+import type { Autoscaling, ScalingMetric, ScalingRulesSpec } from '../api/autoscaling.ts'
 import { quantityMilli, type Quantity } from '../api/quantity.ts'
-import type { HpaSpec } from './hpa.ts'
+import type { HpaMetric, HpaSpec } from './hpa.ts'
 import type { ScalingRules } from './hpa-behavior.ts'
 
 /** What Kubernetes fills in (k8s.io/kubernetes pkg/apis/autoscaling/v2/defaults.go). */
@@ -26,16 +26,24 @@ export function hpaSpecOf(autoscaling: Autoscaling): HpaSpec {
   return {
     minReplicas: autoscaling.minReplicas,
     maxReplicas: autoscaling.maxReplicas,
-    metrics: (autoscaling.metrics ?? []).map(({ pods }) => ({
-      name: pods.metric.name,
-      targetMilli: milli(pods.target.averageValue),
-    })),
+    metrics: (autoscaling.metrics ?? []).map(metricOf),
     tolerance: {
       scaleUp: toleranceOf(scaleUp),
       scaleDown: toleranceOf(scaleDown),
     },
     scaleUp: rulesOf(scaleUp, SCALE_UP_DEFAULT),
     scaleDown: rulesOf(scaleDown, SCALE_DOWN_DEFAULT),
+  }
+}
+
+function metricOf({ pods, object }: ScalingMetric): HpaMetric {
+  const { metric, target } = present(pods ?? object, 'the metric that the schema asks for')
+  const isPerPod = target.type === 'AverageValue'
+  const value = 'value' in target && !isPerPod ? target.value : target.averageValue
+  return {
+    name: metric.name,
+    compared: pods !== undefined ? 'pods' : isPerPod ? 'object-per-pod' : 'object',
+    targetMilli: milli(present(value, 'the target that the schema asks for')),
   }
 }
 

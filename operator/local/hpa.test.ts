@@ -1,12 +1,14 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { autoscaling, type Autoscaling } from '../api/autoscaling.ts'
-import { decideReplicas, initialHpaMemory, type HpaDecision } from './hpa.ts'
+import { decideReplicas, type HpaDecision, type HpaSight, initialHpaMemory } from './hpa.ts'
 import type { HpaPod } from './hpa-metric.ts'
 import { hpaSpecOf } from './hpa-spec.ts'
 
 const NETWORK = 'streamcluster_network_bytes_per_second'
 const REQUESTS = 'streamcluster_requests_per_second'
+const SATURATION = 'streamcluster_saturation_max'
+const BYTES_TOTAL = `${NETWORK}_total`
 const SYNC_MS = 15_000
 
 type Behavior = NonNullable<Autoscaling['behavior']>
@@ -40,6 +42,21 @@ function pods(count: number, network: number | null, requests: number | null = n
   }))
 }
 
+/** `clusterMetric`: what SATURATION and BYTES_TOTAL are; null is not known. */
+function sight(
+  nowMs: number,
+  currentReplicas: number,
+  seen: HpaPod[],
+  clusterMetric: number | null = null,
+): HpaSight {
+  const milliByClusterMetric = new Map<string, number>()
+  if (clusterMetric !== null) {
+    milliByClusterMetric.set(SATURATION, clusterMetric * 1000)
+    milliByClusterMetric.set(BYTES_TOTAL, clusterMetric * 1000)
+  }
+  return { nowMs, currentReplicas, pods: seen, milliByClusterMetric }
+}
+
 /** Plays a total load, shared evenly, one look each 15 s; returns the number after each look. */
 function play(
   hpa: ReturnType<typeof spec>,
@@ -52,7 +69,7 @@ function play(
   const decisions: HpaDecision[] = []
   totals.forEach((total, look) => {
     const nowMs = look * SYNC_MS
-    const now = { nowMs, currentReplicas: current, pods: pods(current, total / current) }
+    const now = sight(nowMs, current, pods(current, total / current))
     const result = decideReplicas(hpa, memory, now)
     memory = result.memory
     current = result.decision.desiredReplicas
@@ -110,7 +127,7 @@ describe('bounds', () => {
     ['above-max', { max: 3 }, 9, 3],
   ] as const)('%s is mended at once, without metrics', (basis, options, from, expected) => {
     const memory = initialHpaMemory({ nowMs: 0, currentReplicas: from })
-    const now = { nowMs: 0, currentReplicas: from, pods: pods(from, null) }
+    const now = sight(0, from, pods(from, null))
     const { decision } = decideReplicas(spec(options), memory, now)
     expect(decision).toMatchObject({ basis, desiredReplicas: expected })
   })
@@ -142,8 +159,41 @@ describe('several metrics', () => {
       behavior: { scaleDown: { stabilizationWindowSeconds: 0 } },
     })
     const memory = initialHpaMemory({ nowMs: 0, currentReplicas: 2 })
-    const now = { nowMs: SYNC_MS, currentReplicas: 2, pods: pods(2, network, requests) }
+    const now = sight(SYNC_MS, 2, pods(2, network, requests))
     expect(decideReplicas(hpa, memory, now).decision).toMatchObject(expected)
+  })
+})
+
+describe('metrics of the cluster as a whole', () => {
+  const hpa = (metric: string, target: object): ReturnType<typeof spec> =>
+    hpaSpecOf(
+      autoscaling.parse({
+        ...{ minReplicas: 1, maxReplicas: 100 },
+        metrics: [{ type: 'Object', object: { metric: { name: metric }, target } }],
+        behavior: { scaleDown: { stabilizationWindowSeconds: 0 } },
+      }),
+    )
+  const value = { type: 'Value', value: '800m' }
+  const average = { type: 'AverageValue', averageValue: 100 }
+
+  test.each([
+    ['Value: pods × value / target, rounded up', SATURATION, value, 4, 1, 5],
+    ['Value: fewer, too', SATURATION, value, 4, 0.4, 2],
+    ['Value: within the tolerance nothing changes', SATURATION, value, 4, 0.87, 4],
+    ['AverageValue: value / target, rounded up', BYTES_TOTAL, average, 4, 701, 8],
+    ['AverageValue: within the tolerance nothing changes', BYTES_TOTAL, average, 4, 430, 4],
+    ['unknown: nothing changes', SATURATION, value, 4, null, 4],
+  ])('%s', (_, metric, target, from, seen, expected) => {
+    const memory = initialHpaMemory({ nowMs: 0, currentReplicas: from })
+    const now = sight(SYNC_MS, from, pods(from, 1), seen)
+    const { decision } = decideReplicas(hpa(metric, target), memory, now)
+    expect(decision.desiredReplicas).toBe(expected)
+  })
+
+  test('only pods that serve count with Value', () => {
+    const memory = initialHpaMemory({ nowMs: 0, currentReplicas: 4 })
+    const now = sight(SYNC_MS, 4, [...pods(2, 1), ...pods(2, null)], 1.6)
+    expect(decideReplicas(hpa(SATURATION, value), memory, now).decision.desiredReplicas).toBe(4)
   })
 })
 

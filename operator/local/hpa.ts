@@ -6,27 +6,51 @@ import {
   type RateLimit,
   type ScalingRules,
 } from './hpa-behavior.ts'
-import { proposeReplicas, type HpaPod, type HpaTolerance } from './hpa-metric.ts'
+import {
+  type HpaPod,
+  type HpaTolerance,
+  proposeReplicas,
+  proposeReplicasForObject,
+} from './hpa-metric.ts'
 
 /**
  * Kubernetes' HorizontalPodAutoscaler for a local run: the same decisions from the same
  * measurements, so that what is tried on a laptop holds in a cluster. Written after the published
- * algorithm (autoscaling/v2, controller of Kubernetes 1.36), for metrics of type Pods. Pure: time
- * comes in as a number and memory goes in and out.
+ * algorithm (autoscaling/v2, controller of Kubernetes 1.36), for metrics of type Pods and Object.
+ * Pure: time comes in as a number and memory goes in and out.
  */
 export interface HpaSpec {
   readonly minReplicas: number
   readonly maxReplicas: number
-  readonly metrics: readonly { readonly name: string; readonly targetMilli: number }[]
+  readonly metrics: readonly HpaMetric[]
   readonly tolerance: HpaTolerance
   readonly scaleUp: ScalingRules
   readonly scaleDown: ScalingRules
 }
 
-export interface MetricStatus {
+/**
+ * What is compared with the target. `pods`: the mean of a broker's metric. `object`: a metric of the
+ * cluster as it is. `object-per-pod`: that, divided by the number of pods.
+ */
+export type Compared = 'pods' | 'object' | 'object-per-pod'
+
+export interface HpaMetric {
   readonly name: string
+  readonly compared: Compared
   readonly targetMilli: number
-  /** The mean over the pods that were measured, or null when none was. */
+}
+
+/** What an autoscaler sees when it looks. */
+export interface HpaSight {
+  readonly nowMs: number
+  readonly currentReplicas: number
+  readonly pods: readonly HpaPod[]
+  /** Metrics of the cluster; those that are not known are absent. */
+  readonly milliByClusterMetric: ReadonlyMap<string, number>
+}
+
+export interface MetricStatus extends HpaMetric {
+  /** What was compared with the target, or null when it was not measured. */
   readonly averageMilli: number | null
   /** How many pods this metric alone asks for. */
   readonly proposedReplicas: number | null
@@ -69,11 +93,7 @@ export function initialHpaMemory(options: {
 export function decideReplicas(
   spec: HpaSpec,
   memory: HpaMemory,
-  now: {
-    readonly nowMs: number
-    readonly currentReplicas: number
-    readonly pods: readonly HpaPod[]
-  },
+  now: HpaSight,
 ): { readonly decision: HpaDecision; readonly memory: HpaMemory } {
   const { nowMs, currentReplicas } = now
   assert(currentReplicas >= 1, 'zero replicas switch an autoscaler off')
@@ -131,21 +151,26 @@ const UNMEASURED = {
   limit: 'none',
 } as const
 
-function measure(
-  spec: HpaSpec,
-  now: { readonly currentReplicas: number; readonly pods: readonly HpaPod[] },
-): MetricStatus[] {
-  return spec.metrics.map(({ name, targetMilli }) => {
-    const proposal = proposeReplicas(now.pods, {
-      metric: name,
-      targetMilli,
-      currentReplicas: now.currentReplicas,
-      tolerance: spec.tolerance,
-    })
+function measure(spec: HpaSpec, now: HpaSight): MetricStatus[] {
+  const { tolerance } = spec
+  const { pods, currentReplicas } = now
+  const readyCount = pods.filter(({ milliByMetric }) => milliByMetric.size > 0).length
+  return spec.metrics.map((metric) => {
+    const { name, compared, targetMilli } = metric
+    const common = { targetMilli, currentReplicas, tolerance }
+    const proposal =
+      compared === 'pods'
+        ? proposeReplicas(pods, { metric: name, ...common })
+        : proposeReplicasForObject({
+            milli: now.milliByClusterMetric.get(name) ?? null,
+            isPerPod: compared === 'object-per-pod',
+            podCount: pods.length,
+            readyCount,
+            ...common,
+          })
     const measured = proposal.kind === 'measured'
     return {
-      name,
-      targetMilli,
+      ...metric,
       averageMilli: measured ? proposal.averageMilli : null,
       proposedReplicas: measured ? proposal.replicas : null,
     }

@@ -25,6 +25,7 @@ function memberOf(nodeId: number, rest: Partial<FleetMember> = {}): FleetMember 
       requestsPerSecond: 99.6,
       eventLoopUtilization: 0.426,
       walBacklogBytes: 8_400_000,
+      saturation: 0.25,
       movesIn: 0,
       movesOut: 0,
       movesMsLast: 41,

@@ -1,5 +1,11 @@
 import { type DrainReason, type FleetEvent, type KillReason, nameOf } from './fleet-member.ts'
-import type { HpaDecision, MetricStatus } from './hpa.ts'
+import {
+  type BrokerMetric,
+  brokerMetricNames,
+  clusterMetric,
+  type Summary,
+} from '../api/autoscaling.ts'
+import type { HpaDecision, HpaMetric, MetricStatus } from './hpa.ts'
 
 /** Sentences for people: what happens to the fleet, and why there are as many brokers as there are. */
 
@@ -62,16 +68,17 @@ export function decisionWords(decision: HpaDecision): string {
 
 function missingWords(metrics: readonly MetricStatus[]): string {
   const missing = metrics.filter((metric) => metric.averageMilli === null)
-  const names = missing.map((metric) => shortName(metric.name)).join(', ')
+  const names = missing.map(shortName).join(', ')
   return `no measurement of ${names}: nothing changes`
 }
 
 function metricsWords(decision: HpaDecision): string {
   const metric = decision.metrics.find(({ name }) => name === decision.decidingMetric)
   if (metric === undefined || metric.averageMilli === null) return 'no metric decides'
-  const measured = valueWords(metric.name, metric.averageMilli)
-  const target = valueWords(metric.name, metric.targetMilli)
-  let words = `${shortName(metric.name)} ${measured} per broker, target ${target}`
+  const measured = valueWords(metric, metric.averageMilli)
+  const target = valueWords(metric, metric.targetMilli)
+  const each = metric.compared === 'object' ? '' : ' per broker'
+  let words = `${shortName(metric)} ${measured}${each}, target ${target}`
   const { recommendedReplicas } = decision
   if (recommendedReplicas !== decision.desiredReplicas) words += `: asks for ${recommendedReplicas}`
   if (decision.stabilized) words += ', waits for its window'
@@ -82,28 +89,42 @@ function metricsWords(decision: HpaDecision): string {
   return words
 }
 
-const SHORT_NAMES: Record<string, string> = {
-  streamcluster_network_bytes_per_second: 'network',
-  streamcluster_requests_per_second: 'requests',
-  streamcluster_event_loop_utilization: 'event loop',
-  streamcluster_wal_backlog_bytes: 'WAL backlog',
+const METRIC_WORDS: Record<BrokerMetric, { short: string; value: (value: number) => string }> = {
+  streamcluster_network_bytes_per_second: {
+    short: 'network',
+    value: (value) => scaled(value, 'B/s'),
+  },
+  streamcluster_requests_per_second: { short: 'requests', value: (value) => scaled(value, '/s') },
+  streamcluster_event_loop_utilization: { short: 'event loop', value: percent },
+  streamcluster_wal_backlog_bytes: { short: 'WAL backlog', value: (value) => scaled(value, 'B') },
+  streamcluster_saturation: { short: 'saturation', value: percent },
+}
+const SUMMARY_WORDS: Record<Summary, string> = {
+  max: ' of the hottest broker',
+  mean: ' of the mean broker',
+  total: ' of all brokers',
 }
 
-function shortName(metric: string): string {
-  return SHORT_NAMES[metric] ?? metric
+function shortName({ name, compared }: HpaMetric): string {
+  const { metric, summary } = partsOf(name)
+  const short = metric === null ? name : METRIC_WORDS[metric].short
+  return compared === 'pods' || summary === null ? short : `${short}${SUMMARY_WORDS[summary]}`
 }
 
-function valueWords(metric: string, milli: number): string {
-  switch (metric) {
-    case 'streamcluster_network_bytes_per_second':
-      return scaled(milli / 1000, 'B/s')
-    case 'streamcluster_wal_backlog_bytes':
-      return scaled(milli / 1000, 'B')
-    case 'streamcluster_event_loop_utilization':
-      return `${Math.round(milli / 10)} %`
-    default:
-      return scaled(milli / 1000, '/s')
-  }
+function valueWords({ name }: HpaMetric, milli: number): string {
+  const { metric } = partsOf(name)
+  return metric === null ? scaled(milli / 1000, '') : METRIC_WORDS[metric].value(milli / 1000)
+}
+
+function partsOf(name: string): { metric: BrokerMetric | null; summary: Summary | null } {
+  const metric = brokerMetricNames.find((each) => each === name)
+  return metric === undefined
+    ? (clusterMetric(name) ?? { metric: null, summary: null })
+    : { metric, summary: null }
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`
 }
 
 /** A value with at most three digits and a decimal prefix: 4 MB/s, 12.3 kB. */

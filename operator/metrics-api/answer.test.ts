@@ -32,7 +32,13 @@ function reportOf(bytes: number): Report {
   const load: BrokerLoad = {
     ...{ nodeId: 1, state: 'active', partitions: 0, movesIn: 0, movesOut: 0 },
     ...{ bytesInPerSecond: bytes, bytesOutPerSecond: 0.5, requestsPerSecond: 3 },
-    ...{ eventLoopUtilization: 0.25, walBacklogBytes: 0, clusterPartitions: 0, controller: false },
+    ...{
+      eventLoopUtilization: 0.25,
+      walBacklogBytes: 0,
+      saturation: 0.25,
+      clusterPartitions: 0,
+      controller: false,
+    },
   }
   return { load, atMs: 0, atWallMs: AT_MS }
 }

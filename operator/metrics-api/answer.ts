@@ -1,3 +1,4 @@
+import { brokerMetricNames, clusterMetricNames } from '../api/autoscaling.ts'
 import { API_GROUP, API_VERSION_NAME, STREAM_CLUSTER_KIND } from '../api/stream-cluster.ts'
 import type { ReadAttributes } from './authorization.ts'
 import {
@@ -11,13 +12,7 @@ import {
   valuesDocument,
 } from './documents.ts'
 import { labelSelector } from './label-selector.ts'
-import {
-  measureCluster,
-  type MeasuredPods,
-  measurePods,
-  objectMetrics,
-  podMetrics,
-} from './measurements.ts'
+import { measureCluster, type MeasuredPods, measurePods } from './measurements.ts'
 
 /** What to send, and who may have it: null means everybody. */
 export interface Answer {
@@ -64,7 +59,7 @@ interface Wanted {
 function podsAnswer(measured: MeasuredPods, wanted: Wanted, query: URLSearchParams): Answer {
   const { version, namespace, name } = wanted
   const attributes = attributesOf('pods', wanted)
-  const metric = podMetrics.find((each) => each === wanted.metric)
+  const metric = brokerMetricNames.find((each) => each === wanted.metric)
   if (metric === undefined) return notFound(`there is no metric ${wanted.metric}`, attributes)
   const takes = labelSelector(query.get('labelSelector') ?? '')
   if (takes === null) return refused(400, 'BadRequest', 'the label selector is not valid')
@@ -101,7 +96,7 @@ function plainAnswer(measured: MeasuredPods, parts: readonly string[]): Answer {
     ...{ resource: 'streamclusters', name: cluster, subresource: '' },
   }
   const values: Record<string, number> = {}
-  for (const metric of objectMetrics) {
+  for (const metric of clusterMetricNames) {
     const value = measureCluster(measured, { namespace, cluster, metric })
     if (value === null) {
       const message = `not every broker of ${cluster} tells its load now`

@@ -1,5 +1,6 @@
+import { brokerMetricNames, clusterMetricNames } from '../api/autoscaling.ts'
 import { STREAM_CLUSTER_API_VERSION, STREAM_CLUSTER_KIND } from '../api/stream-cluster.ts'
-import { type Measurement, objectMetrics, podMetrics, quantityText } from './measurements.ts'
+import { type Measurement, quantityText } from './measurements.ts'
 
 /** https://github.com/kubernetes/metrics/tree/master/pkg/apis/custom_metrics */
 export const METRICS_GROUP = 'custom.metrics.k8s.io'
@@ -25,8 +26,8 @@ export function groupDocument(): Record<string, unknown> {
 
 export function resourcesDocument(version: MetricsVersion): Record<string, unknown> {
   const names = [
-    ...podMetrics.map((metric) => `pods/${metric}`),
-    ...objectMetrics.map((metric) => `${CLUSTER_RESOURCE}/${metric}`),
+    ...brokerMetricNames.map((metric) => `pods/${metric}`),
+    ...clusterMetricNames.map((metric) => `${CLUSTER_RESOURCE}/${metric}`),
   ]
   return {
     kind: 'APIResourceList',

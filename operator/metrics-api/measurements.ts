@@ -1,6 +1,6 @@
-import { type BrokerMetric, brokerMetrics } from '../api/autoscaling.ts'
+import { type BrokerMetric, clusterMetric } from '../api/autoscaling.ts'
 import type { KubeObject } from '../kube/objects.ts'
-import { milliByMetricOf } from '../brokers/broker-load.ts'
+import { milliByMetricOf, summarize } from '../brokers/broker-load.ts'
 import { LABEL_CLUSTER, LABEL_STATE, STATE_DRAINING } from '../stream-cluster/labels.ts'
 import type { Report } from '../stream-cluster/broker-reports.ts'
 import { isReady } from '../stream-cluster/pods.ts'
@@ -17,17 +17,6 @@ export interface Measurement {
   readonly milli: number
   readonly atWallMs: number
 }
-
-/** What is told of all brokers of a cluster together. */
-const SUMMARIES = ['max', 'mean', 'total'] as const
-type Summary = (typeof SUMMARIES)[number]
-
-/** Of each broker's metric: of its hottest broker, of the mean one, of all brokers together. */
-export const objectMetrics: readonly string[] = Object.keys(brokerMetrics).flatMap((metric) =>
-  SUMMARIES.map((summary) => `${metric}_${summary}`),
-)
-
-export const podMetrics = Object.keys(brokerMetrics) as readonly BrokerMetric[]
 
 /**
  * A metric of every pod in `namespace` that `selects` takes. Those that said nothing of late are
@@ -63,9 +52,9 @@ export function measureCluster(
   measured: MeasuredPods,
   about: { readonly namespace: string; readonly cluster: string; readonly metric: string },
 ): Measurement | null {
-  const match = /^(.+)_(max|mean|total)$/.exec(about.metric)
-  const metric = podMetrics.find((each) => each === match?.[1])
-  if (metric === undefined) return null
+  const known = clusterMetric(about.metric)
+  if (known === null) return null
+  const { metric, summary } = known
   const { namespace, cluster } = about
   const selects = (pod: KubeObject): boolean => isServing(pod, { namespace, cluster })
   const servingCount = measured.pods().filter(selects).length
@@ -73,9 +62,9 @@ export function measureCluster(
   if (found.length === 0 || found.length < servingCount) return null
   return {
     objectName: cluster,
-    milli: summarized(
+    milli: summarize(
       found.map(({ milli }) => milli),
-      match?.[2] as Summary,
+      summary,
     ),
     atWallMs: Math.min(...found.map(({ atWallMs }) => atWallMs)),
   }
@@ -91,12 +80,6 @@ function isServing(pod: KubeObject, about: { namespace: string; cluster: string 
     deletionTimestamp === undefined &&
     isReady(pod)
   )
-}
-
-function summarized(values: readonly number[], summary: Summary): number {
-  if (summary === 'max') return Math.max(...values)
-  const total = values.reduce((sum, value) => sum + value, 0)
-  return summary === 'total' ? total : Math.ceil(total / values.length)
 }
 
 /** Thousandths as Kubernetes writes quantities. */

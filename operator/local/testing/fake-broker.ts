@@ -63,6 +63,7 @@ function load(): object {
     requestsPerSecond: 10,
     eventLoopUtilization: 0.25,
     walBacklogBytes: 0,
+    saturation: 0.25,
     movesIn: nodeId,
     movesOut: 0,
     movesMsLast: 42,

@@ -76,17 +76,22 @@ export function horizontalPodAutoscaler(context: ChildContext): KubeObject | nul
     kind: 'HorizontalPodAutoscaler',
     name: context.name,
   }
-  const { minReplicas, maxReplicas, metrics, behavior } = autoscaling
+  const { minReplicas, maxReplicas, metrics = [], behavior } = autoscaling
+  const cluster = {
+    apiVersion: STREAM_CLUSTER_API_VERSION,
+    kind: STREAM_CLUSTER_KIND,
+    name: context.name,
+  }
   return child(context, header, {
     spec: {
-      scaleTargetRef: {
-        apiVersion: STREAM_CLUSTER_API_VERSION,
-        kind: STREAM_CLUSTER_KIND,
-        name: context.name,
-      },
+      scaleTargetRef: cluster,
       minReplicas,
       maxReplicas,
-      metrics,
+      metrics: metrics.map(({ type, pods, object }) =>
+        object === undefined
+          ? { type, pods }
+          : { type, object: { describedObject: cluster, ...object } },
+      ),
       ...(behavior === undefined ? {} : { behavior }),
     },
   })
