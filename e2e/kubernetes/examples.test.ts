@@ -92,6 +92,28 @@ test(
   TEST_MS_MAX,
 )
 
+test(
+  'deploy/, without Helm: in a namespace where pods must be restricted',
+  async () => {
+    const namespace = 'streamcluster'
+    await product.kube.kubectl('apply', '--server-side', '-k', join(REPOSITORY, 'deploy'))
+    await product.kube.kubectl(
+      ...['rollout', 'status', 'deployment/streamcluster-operator'],
+      ...['-n', namespace, '--timeout=120s'],
+    )
+    await product.addCredentials(namespace)
+    await product.apply('plain', { replicas: 2 }, namespace)
+    await product.settled('plain', 2, namespace)
+    const bootstrap = await product.bootstrap('plain', namespace)
+    const sent = await kcat(['-P', '-b', bootstrap.join(','), '-t', 'greetings'], 'hello\n')
+    expect(sent).toMatchObject({ code: 0 })
+    expect((await readTopic(bootstrap, 'greetings')).map(({ value }) => value)).toEqual(['hello'])
+    await product.remove('plain', namespace)
+    await product.kube.kubectl('delete', 'namespace', namespace, '--timeout=60s')
+  },
+  TEST_MS_MAX,
+)
+
 /** Secrets as cert-manager writes them, and the authority that clients trust. */
 async function addCertificates(): Promise<string> {
   const folder = join(FOLDER, 'tls')

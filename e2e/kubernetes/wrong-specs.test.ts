@@ -52,10 +52,33 @@ describe('by the API server, before anything is done', () => {
     await expect(product.apply('wrong', spec)).rejects.toThrow(words)
   })
 
-  test('another bucket than at first', async () => {
+  const volume = { claimName: 'claim', path: 'a' }
+  test.each([
+    ['another bucket than at first', null, { bucket: 'another' }, 'bucket cannot change'],
+    ['another prefix', null, { prefix: 'another' }, 'prefix cannot change'],
+    ['no prefix any more', null, { prefix: null }, 'prefix cannot change'],
+    ['another claim', volume, { claimName: 'another' }, 'claimName cannot change'],
+    ['another folder', volume, { path: 'b' }, 'path cannot change'],
+    ['no folder any more', volume, { path: null }, 'path cannot change'],
+  ])('%s', async (_, first, change, words) => {
+    const storage = first === null ? {} : { storage: { volume: first } }
+    await product.apply('moved', { ...storage, paused: true })
+    const kind = first === null ? 's3' : 'volume'
+    const patch = JSON.stringify({ spec: { storage: { [kind]: change } } })
+    const patching = product.kube.kubectl(
+      ...['patch', 'stc', 'moved', '-n', NAMESPACE, '--type=merge', '-p', patch],
+    )
+    await expect(patching).rejects.toThrow(words)
+    await product.remove('moved')
+  })
+
+  test('another kind of storage', async () => {
     await product.apply('moved', { paused: true })
-    const spec = { ...storageWith({ bucket: 'another', prefix: `${NAMESPACE}-moved` }) }
-    await expect(product.apply('moved', spec)).rejects.toThrow('bucket cannot change')
+    const patch = JSON.stringify({ spec: { storage: { s3: null, volume } } })
+    const patching = product.kube.kubectl(
+      ...['patch', 'stc', 'moved', '-n', NAMESPACE, '--type=merge', '-p', patch],
+    )
+    await expect(patching).rejects.toThrow('storage cannot change from one kind to the other')
     await product.remove('moved')
   })
 })

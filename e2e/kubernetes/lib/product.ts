@@ -83,7 +83,12 @@ export class Product {
   /** A namespace with what StreamClusters in it need. */
   async addNamespace(namespace: string): Promise<void> {
     await this.kube.kubectl('create', 'namespace', namespace)
-    await this.addSecret(SECRET, namespace, CREDENTIALS)
+    await this.addCredentials(namespace)
+  }
+
+  /** Those that StreamClusters of {@link manifest} name. */
+  addCredentials(namespace: string): Promise<void> {
+    return this.addSecret(SECRET, namespace, CREDENTIALS)
   }
 
   /** Installs the operator, or upgrades it, with more of the chart's values as `name=value`. */
