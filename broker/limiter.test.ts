@@ -24,3 +24,23 @@ test('no more run at once than may, all get their turn in order, also after fail
   })
   expect(await limiter.run(async () => 'still there')).toBe('still there')
 })
+
+test('tasks that weigh more leave room for fewer, and none waits for ever', async () => {
+  const limiter = new Limiter(10)
+  let running = 0
+  let runningMost = 0
+  const weights = [4, 4, 4, 1, 20, 1, 10, 3]
+  const started: number[] = []
+  const all = weights.map((weight) =>
+    limiter.run(async () => {
+      started.push(weight)
+      running += Math.min(weight, 10)
+      runningMost = Math.max(runningMost, running)
+      for (let turn = 0; turn < weight; turn++) await null
+      running -= Math.min(weight, 10)
+    }, weight),
+  )
+  await Promise.all(all)
+  expect(started).toEqual(weights)
+  expect(runningMost).toBe(10)
+})

@@ -148,6 +148,7 @@ beforeAll(async () => {
   operator = await Operator.start({
     ...{ settings, access, clock: systemClock, random: systemRandom, log: silentLogger },
     onLost: () => {},
+    podMonitorLookMs: 500,
   })
 }, 90_000)
 
@@ -229,4 +230,42 @@ describeThere('with Kubernetes own API server', () => {
     const left = 'deploy,pods,hpa,pdb,netpol'
     await until('its children are gone', async () => (await items(left)).length === 0)
   }, 90_000)
+})
+
+const POD_MONITORS = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: podmonitors.monitoring.coreos.com}
+spec:
+  group: monitoring.coreos.com
+  names: {kind: PodMonitor, plural: podmonitors, singular: podmonitor}
+  scope: Namespaced
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+`
+
+describeThere('where the Prometheus operator comes later than this one', () => {
+  test('clusters that ask for a PodMonitor get it then', async () => {
+    const file = join(folder, 'watched.yaml')
+    const watched = MANIFEST.replaceAll('orders', 'watched')
+    writeFileSync(
+      file,
+      `${watched.replace('replicas: 2', 'replicas: 1')}  monitoring: {podMonitor: true}\n`,
+    )
+    await server.kubectl('apply', '--server-side', '-f', file)
+    await until('it is settled', () => isSettled(1))
+    const kindFile = join(folder, 'pod-monitors.yaml')
+    writeFileSync(kindFile, POD_MONITORS)
+    await server.kubectl('apply', '-f', kindFile)
+    await until('it is there', async () => {
+      // kubectl too has to find out about the new kind.
+      const monitors = await items('podmonitors').catch(() => [])
+      return monitors.some(({ metadata }) => metadata.name === 'watched')
+    })
+    await server.kubectl('delete', 'stc', '-n', NAMESPACE, 'watched')
+    await until('nothing is left', async () => (await items('deploy,podmonitors')).length === 0)
+  }, 120_000)
 })

@@ -18,6 +18,7 @@ import { BrokerReports } from './stream-cluster/broker-reports.ts'
 import { podMonitorKind, streamClusterKind } from './stream-cluster/kinds.ts'
 import { FINALIZER_STORE } from './stream-cluster/labels.ts'
 import { Observer } from './stream-cluster/observe.ts'
+import type { OperatorFacts } from './stream-cluster/observed.ts'
 import { StreamClusterReconciler } from './stream-cluster/reconciler.ts'
 import { Secrets } from './stream-cluster/secrets.ts'
 import { clusterKeyOf, Watches } from './stream-cluster/watches.ts'
@@ -30,6 +31,8 @@ const WORKER_COUNT = 8
 const GATHER_MS = 20
 /** An API server that is away at the start is asked again this often. */
 const API_AGAIN_MS = 1_000
+/** As long as there is no such kind, the API server is asked again this often. */
+const POD_MONITOR_LOOK_MS = 60_000
 /** Of one request at the end; the grace period is not much longer than a few of them. */
 const LET_GO_MS_MAX = 3_000
 
@@ -41,6 +44,8 @@ export interface OperatorOptions {
   readonly log: Logger
   /** Another process may lead now: this one has to end at once. */
   readonly onLost: () => void
+  /** For tests. */
+  readonly podMonitorLookMs?: number
 }
 
 /** The operator, put together: watches → queue → passes, by whoever of its replicas leads. */
@@ -56,18 +61,20 @@ export class Operator {
   private readonly loop: ReconcilerLoop
   private readonly admin: OperatorAdminServer
   private metricsApi: MetricsApi | null = null
+  private readonly facts: Omit<OperatorFacts, 'hasPodMonitors'> & { hasPodMonitors: boolean }
+  private readonly stopped = new AbortController()
   private isLeading = false
   private isLost = false
   private hasRead = false
 
-  private constructor(options: OperatorOptions, client: KubeClient, hasPodMonitors: boolean) {
+  private constructor(options: OperatorOptions, client: KubeClient) {
     const { settings, clock, random, log, onLost } = options
     const { namespaces, namespace, podName, podLabels, brokerImage, volumesFolder } = settings
     this.options = options
     this.client = client
     const identity = `${podName}_${random.bytes(8).toString('hex')}`
     this.watches = new Watches({
-      ...{ client, clock, random, log, namespaces, hasPodMonitors },
+      ...{ client, clock, random, log, namespaces },
       onChange: (key) => this.enqueue(key),
       onPod: (key, change) => this.podChanged(key, change),
     })
@@ -86,11 +93,12 @@ export class Operator {
       reportingController: `${API_GROUP}/operator`,
       reportingInstance: podName,
     })
+    this.facts = { image: brokerImage, namespace, podLabels, hasPodMonitors: false }
     const { watches, reports, sessions, events } = this
     const observer = new Observer({
       ...{ clock, watches, reports, sessions, volumesFolder },
       secrets: new Secrets({ client, clock }),
-      operator: { image: brokerImage, namespace, podLabels, hasPodMonitors },
+      operator: this.facts,
     })
     const reconciler = new StreamClusterReconciler({
       ...{ client, random, watches, observer, sessions, events },
@@ -123,9 +131,10 @@ export class Operator {
   static async start(options: OperatorOptions): Promise<Operator> {
     const { access, clock } = options
     const client = new KubeClient({ access, clock, fieldManager: FIELD_MANAGER })
-    const operator = new Operator(options, client, await knowsPodMonitors(client))
+    const operator = new Operator(options, client)
     await operator.admin.listen(options.settings.adminListen)
     operator.watches.start()
+    await operator.lookForPodMonitors()
     void operator.watches.synced().then(() => {
       operator.hasRead = true
     })
@@ -150,6 +159,7 @@ export class Operator {
    * acts any more. Brokers go on; one of them is the controller until another operator leads.
    */
   async stop(): Promise<void> {
+    this.stopped.abort()
     await this.loop.stop({ isUrgent: true })
     if (this.isLeader) await this.letGo()
     await this.sessions.closeAll()
@@ -183,6 +193,21 @@ export class Operator {
       await client.mergePatch(streamClusterKind, name, { metadata }, { deadlineMs: LET_GO_MS_MAX })
       options.log.warn('its objects in the store stay: the namespace is deleted', { ...name })
     }
+  }
+
+  /** Their kind comes with the Prometheus operator, which not everybody has, or not from the start. */
+  private async lookForPodMonitors(): Promise<void> {
+    const { client, watches, facts, stopped } = this
+    const { clock, podMonitorLookMs = POD_MONITOR_LOOK_MS } = this.options
+    facts.hasPodMonitors = await knowsPodMonitors(client, stopped.signal)
+    if (facts.hasPodMonitors) {
+      watches.startChildren(podMonitorKind)
+      for (const cluster of watches.clusters()) this.enqueue(keyOf(nameOfObject(cluster)))
+      return
+    }
+    clock.after(podMonitorLookMs, () => {
+      if (!stopped.signal.aborted) void this.lookForPodMonitors()
+    })
   }
 
   /** Every replica does: autoscalers reach any of them. */
@@ -254,16 +279,16 @@ export class Operator {
   }
 }
 
-/** The kind comes with the Prometheus operator, which not everybody has. */
-async function knowsPodMonitors(client: KubeClient): Promise<boolean> {
+async function knowsPodMonitors(client: KubeClient, signal: AbortSignal): Promise<boolean> {
   const path = `/apis/${podMonitorKind.apiVersion}`
-  for (;;) {
+  while (!signal.aborted) {
     const found = await client.raw<{ resources?: { name: string }[] }>('GET', path)
     if (found.ok) {
       return found.value.resources?.some(({ name }) => name === podMonitorKind.plural) ?? false
     }
     // An API server that is away says neither.
     if (found.failure.status === 404 || found.failure.status === 403) return false
-    await sleep(client.clock, API_AGAIN_MS)
+    await sleep(client.clock, API_AGAIN_MS, signal)
   }
+  return false
 }

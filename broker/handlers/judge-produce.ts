@@ -9,7 +9,7 @@ import {
 } from '../protocol/judge-batch.ts'
 import type { ErrorName } from '../protocol/error-codes.ts'
 import type { Broker } from './context.ts'
-import { unpacking } from './unpacking.ts'
+import { whileUnpacking } from './unpacking.ts'
 
 /** {@link judgeRecords}, a few at a time. A fault of ours refuses the batch, and is logged. */
 export async function judgeInTurn(
@@ -19,7 +19,7 @@ export async function judgeInTurn(
   options: JudgeOptions,
 ): Promise<AcceptedBatch | RefusedProduce | null> {
   try {
-    return await unpacking.run(() => judgeRecords(pending, rules, options))
+    return await whileUnpacking(pending.bytes.length, () => judgeRecords(pending, rules, options))
   } catch (error) {
     logger.error('a batch could not be unpacked or packed', { error })
     return null

@@ -6,7 +6,7 @@ import type { Run, RunTable } from '../partition/run-table.ts'
 import type { CachedRun } from '../partition/tail-cache.ts'
 import * as batch from '../protocol/batch-header.ts'
 import { findRecord, isPacked, type RecordPlace, unpackRecords } from '../protocol/records.ts'
-import { unpacking } from './unpacking.ts'
+import { whileUnpacking } from './unpacking.ts'
 
 /** A record found by its time, with the leader epoch that it was written in. */
 export interface FoundRecord extends RecordPlace {
@@ -114,7 +114,9 @@ async function inBatch(
     })
   }
   try {
-    const found = await (isPacked(buffer, position) ? unpacking.run(search) : search())
+    const found = await (isPacked(buffer, position)
+      ? whileUnpacking(batch.batchBytes(buffer, position), search)
+      : search())
     return found === null ? null : { ...found, leaderEpoch }
   } catch (error) {
     // By name: two copies of the module may be loaded in a test run.

@@ -1,7 +1,17 @@
+import { unpackedBytesMax } from '../protocol/compression.ts'
 import { Limiter } from '../limiter.ts'
 
-/** Batches of this process that are unpacked at once: each may take 64 MiB, several times over. */
-const UNPACKED_MAX = 4
+/** What all batches that are unpacked at once may take: as much as the largest one alone. */
+const UNPACKED_BYTES_MAX = 192 * 1024 * 1024
+/** A batch is there in pieces and as a whole, or unpacked and packed anew, and once more between. */
+const COPIES = 3
 
-/** Whoever unpacks what came from clients does it within this, produces and searches alike. */
-export const unpacking = new Limiter(UNPACKED_MAX)
+const limiter = new Limiter(UNPACKED_BYTES_MAX)
+
+/**
+ * Runs what unpacks a batch from a client, of `packedBytes`, as soon as there is memory for it. It
+ * is one bound for the process: produces and searches unpack alike.
+ */
+export function whileUnpacking<T>(packedBytes: number, task: () => Promise<T>): Promise<T> {
+  return limiter.run(task, COPIES * unpackedBytesMax(packedBytes))
+}

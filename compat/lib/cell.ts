@@ -46,8 +46,8 @@ export class Cell {
   }
 
   /** A cell with a topic of its own, for a part of a scenario; it is closed with this one. */
-  part(name: string): Cell {
-    const part = new Cell({ ...this.options, topic: `${this.topic}-${name}` })
+  part(name: string, isSecure = this.options.isSecure): Cell {
+    const part = new Cell({ ...this.options, topic: `${this.topic}-${name}`, isSecure })
     this.parts.push(part)
     return part
   }

@@ -92,11 +92,14 @@ the reason in the note, while all that was acknowledged is there once.
 
 *The mix* is what runs at once while the cluster is disturbed: an idempotent producer that writes
 all the time and a second one, over TLS, for each round of the disturbance, each with another codec
-of the client; a group of two, one of them a static member where the client has such, which a third
-member joins and leaves; a consumer that seeks by time in every other round, and in the others all
-admin calls of the client. Moves: every 1.5 seconds a partition of each topic in use, in four rounds,
-or the group's partition of the offsets topic, in two. Kills: twice, each time the owner of
-partitions of all topics in use.
+of the client; a group of two, one of them over TLS and, where the client has such, a static member,
+which a third member joins and leaves; in every other round a consumer that seeks by time, and in the
+others all admin calls of the client, while the static member is killed and comes back under its name.
+Seeks and admin calls come over TLS in the later rounds of moves, and where brokers are started anew
+at the same address. Where the coordinator moves, the group is a cooperative one if the client has
+such. Moves: every 1.5 seconds a partition of each topic in use, in four rounds, or the group's
+partition of the offsets topic, in two. Kills: twice, each time the owner of partitions of all topics
+in use.
 `
 
 /** Said once here, as the cells only count. */

@@ -23,7 +23,7 @@ const MOVE_EVERY_MS = 1_500
 const KILLS = 2
 /** Partition after partition moves, of every topic that clients use. */
 async function runMoves(cell: Cell): Promise<undefined> {
-  const traffic = await Traffic.start(cell)
+  const traffic = await Traffic.start(cell, { secureFromRound: 2 })
   let moves = 0
   for (let round = 0; round < MOVE_ROUNDS; round++) {
     await traffic.round(async (topics) => {
@@ -42,7 +42,7 @@ async function runMoves(cell: Cell): Promise<undefined> {
 
 /** The group's partition of the offsets topic moves, and with it the coordinator. */
 async function runCoordinatorMoves(cell: Cell): Promise<undefined> {
-  const traffic = await Traffic.start(cell)
+  const traffic = await Traffic.start(cell, { secureFromRound: 1, isCooperative: true })
   const partition = await coordinatingPartition(cell.cluster, cell.topic)
   for (let round = 0; round < COORDINATOR_ROUNDS; round++) {
     await traffic.round(async () => {
@@ -65,11 +65,12 @@ async function kill(cell: Cell, topics: readonly string[], atSameAddress: boolea
   for (const topic of topics) await untilOwned(cluster, topic)
 }
 
-/** `firstCodec`: two kills see two codecs; the rows have different ones. */
+/** Two kills see two codecs; the rows have different ones. */
 async function runKills(cell: Cell, atSameAddress: boolean): Promise<undefined> {
-  const traffic = await Traffic.start(cell)
+  const options = atSameAddress ? { firstCodec: 3, secureFromRound: 0 } : { firstCodec: 1 }
+  const traffic = await Traffic.start(cell, options)
   for (let round = 0; round < KILLS; round++) {
-    await traffic.round((topics) => kill(cell, topics, atSameAddress), atSameAddress ? 3 : 1)
+    await traffic.round((topics) => kill(cell, topics, atSameAddress))
   }
   await traffic.finish()
 }

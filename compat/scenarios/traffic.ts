@@ -1,6 +1,7 @@
 import { pause } from '../../e2e/lib/wait.ts'
 import { type Cell, untilAllRead } from '../lib/cell.ts'
 import type { Session } from '../lib/session.ts'
+import type { SessionSettings } from '../lib/session-protocol.ts'
 import { runAdmin } from './admin.ts'
 import { JOIN_MS_MAX, untilShared } from './groups.ts'
 import { prepareSeek, seekByTime } from './records.ts'
@@ -11,69 +12,98 @@ const RECORDS_PER_SECOND = 40
 /** Does something to the cluster, above all to what carries `topics`. */
 export type Disturbance = (topics: readonly string[]) => Promise<void>
 
+export interface TrafficOptions {
+  /** By its place among the client's: those that beside the steady producer follow each other. */
+  readonly firstCodec?: number
+  /** The first round whose seeks and admin calls come over TLS, as all of the later ones do. */
+  readonly secureFromRound?: number
+  /** The group's partitions change hands without that all stop, where the client has such. */
+  readonly isCooperative?: boolean
+}
+
 /**
  * What clients do at once while a scenario disturbs the cluster. All the time an idempotent producer
- * writes and a group of two reads, one of them a static member where the client has such. Beside
- * that, by rounds: another idempotent producer comes over TLS, with the next codec; a third member
- * joins or leaves; a consumer seeks by time, or the admin part makes, changes and deletes things.
+ * writes and a group of two reads, one of them over TLS and, where the client has such, a static
+ * member. Beside that, by rounds: another idempotent producer comes over TLS, with the next codec; a
+ * third member joins or leaves; a consumer seeks by time, or else the admin part makes, changes and
+ * deletes things while the static member dies and comes back under its name.
  */
 export class Traffic {
   private readonly cell: Cell
+  private readonly options: TrafficOptions
   private readonly steady: Session
-  private readonly residents: readonly Session[]
+  private residents: readonly [Session, Session]
   private visitor: Session | null = null
   /** All that ever were. */
   private readonly producers: Session[]
   private readonly consumers: Session[]
   private roundCount = 0
 
-  private constructor(cell: Cell, steady: Session, residents: readonly Session[]) {
+  private constructor(
+    cell: Cell,
+    options: TrafficOptions,
+    sessions: { steady: Session; residents: readonly [Session, Session] },
+  ) {
+    const { steady, residents } = sessions
     this.cell = cell
+    this.options = options
     this.steady = steady
     this.residents = residents
     this.producers = [steady]
     this.consumers = [...residents]
   }
 
-  static async start(cell: Cell): Promise<Traffic> {
+  static async start(cell: Cell, options: TrafficOptions = {}): Promise<Traffic> {
     await cell.createTopic()
     const steady = await cell.producer({ idempotent: true })
     steady.run(RECORDS_PER_SECOND)
-    const hasStatic = cell.client.cannot['static-members'] === undefined
     const residents = await Promise.all([
-      cell.consumer(),
-      cell.consumer(hasStatic ? { instanceId: `${cell.topic}-static` } : {}),
+      cell.consumer(ofMember(cell, options)),
+      cell.consumer(ofResident(cell, options)),
     ])
     await untilShared(residents)
-    const traffic = new Traffic(cell, steady, residents)
+    const traffic = new Traffic(cell, options, { steady, residents })
     await traffic.flows()
     return traffic
   }
 
-  /** `firstCodec`: by its place among the client's, which follow each other round by round. */
-  async round(disturb: Disturbance, firstCodec = 0): Promise<void> {
-    const { cell } = this
+  async round(disturb: Disturbance): Promise<void> {
+    const { cell, options } = this
     const round = this.roundCount++
     const codecs = cell.client.codecs
-    const codec = codecs[(firstCodec + round) % codecs.length] ?? 'none'
+    const codec = codecs[((options.firstCodec ?? 0) + round) % codecs.length] ?? 'none'
     const name = `${codec}-${round}`
-    const secure = cell.place.secure()
-    const second = await cell.producer({ name, idempotent: true, codec, ...secure })
+    const second = await cell.producer({ name, idempotent: true, codec, ...cell.place.secure() })
     this.producers.push(second)
     second.run(RECORDS_PER_SECOND)
-    const part = cell.part(String(round))
+    const part = cell.part(String(round), round >= (options.secureFromRound ?? Infinity))
     const isSeeking = round % 2 === 0
     const firstMs = isSeeking ? await prepareSeek(part) : 0
     const beside = isSeeking ? seekByTime(part, firstMs) : runAdmin(part)
     const topics = isSeeking ? [cell.topic, part.topic] : [cell.topic]
     const goesLater = cell.settleMs > 0 && this.visitor !== null
-    await allWell([disturb(topics), beside, ...(goesLater ? [] : [this.comeOrGo()])])
+    const change = async (): Promise<void> => {
+      if (!isSeeking && hasStatic(cell)) await this.restartStatic()
+      if (!goesLater) await this.comeOrGo()
+    }
+    await allWell([disturb(topics), beside, change()])
     if (goesLater) {
       await pause(cell.settleMs)
       await this.comeOrGo()
     }
     await second.finish()
     await this.flows()
+  }
+
+  /** It dies without a word, and has its share when it comes back. */
+  private async restartStatic(): Promise<void> {
+    const { cell, options } = this
+    const [first, old] = this.residents
+    await old.kill()
+    const again = await cell.consumer(ofResident(cell, options))
+    this.residents = [first, again]
+    this.consumers.push(again)
+    await again.until('it has a share again', () => again.assigned.size > 0, JOIN_MS_MAX)
   }
 
   private async comeOrGo(): Promise<void> {
@@ -84,7 +114,7 @@ export class Traffic {
       await untilShared(this.residents)
       return
     }
-    this.visitor = await this.cell.consumer()
+    this.visitor = await this.cell.consumer(ofMember(this.cell, this.options))
     this.consumers.push(this.visitor)
     await untilShared([...this.residents, this.visitor])
   }
@@ -115,6 +145,21 @@ export class Traffic {
     for (const each of visitor === null ? residents : [...residents, visitor]) await each.finish()
     await this.cell.checkAll(producers, consumers)
   }
+}
+
+function hasStatic({ client }: Cell): boolean {
+  return client.cannot['static-members'] === undefined
+}
+
+function ofMember({ client }: Cell, options: TrafficOptions): Partial<SessionSettings> {
+  const isCooperative = options.isCooperative === true && client.cannot['cooperative'] === undefined
+  return isCooperative ? { isCooperative } : {}
+}
+
+/** The member that is static, where the client has such. */
+function ofResident(cell: Cell, options: TrafficOptions): Partial<SessionSettings> {
+  const named = hasStatic(cell) ? { instanceId: `${cell.topic}-static` } : {}
+  return { ...ofMember(cell, options), ...named, ...cell.place.secure() }
 }
 
 /** Waits for all, also when one fails: nothing may go on behind the back of what comes next. */

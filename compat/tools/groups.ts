@@ -4,7 +4,7 @@ import type { ToolTrial } from './tool-trial.ts'
 const GROUPS = 'org.apache.kafka.tools.consumer.group.ConsumerGroupCommand'
 const TOPIC = 'records-by-tool'
 /** Made by the console consumer. */
-const GROUP = 'console'
+export const GROUP = 'console'
 
 async function describe(bench: ToolBench): Promise<void> {
   await bench.says(GROUPS, ['--list'], /^console$/m)

@@ -4,6 +4,7 @@ import type { Outcome } from '../lib/outcome.ts'
 import type { ToolResult } from '../lib/report.ts'
 import { disturbedTools, disturbWhile } from './disturbed.ts'
 import { groupTools } from './groups.ts'
+import { movingTools, moveWhile } from './moving.ts'
 import { recordTools } from './records.ts'
 import { ToolBench } from './tool-run.ts'
 import type { ToolTrial } from './tool-trial.ts'
@@ -14,7 +15,7 @@ import { unservedTools } from './unserved.ts'
 const QUIET_TOOLS = [...topicTools, ...recordTools, ...groupTools, ...unservedTools]
 
 /** How many trials there are. */
-export const TOOL_COUNT = QUIET_TOOLS.length + disturbedTools.length
+export const TOOL_COUNT = QUIET_TOOLS.length + movingTools.length + disturbedTools.length
 
 type Say = (words: string) => void
 
@@ -42,40 +43,60 @@ async function runTool(trial: ToolTrial, bench: ToolBench, say: Say): Promise<To
   return { tool, title, outcome }
 }
 
-async function runQuietTools(say: Say): Promise<ToolResult[]> {
-  const cluster = await Cluster.start(2, { env: CONFIG })
+async function runInTurn(
+  trials: readonly ToolTrial[],
+  bench: ToolBench,
+  say: Say,
+): Promise<ToolResult[]> {
   const results: ToolResult[] = []
-  try {
-    const bench = new ToolBench(cluster)
-    for (const trial of QUIET_TOOLS) results.push(await runTool(trial, bench, say))
-  } finally {
-    await cluster.close()
-  }
+  for (const trial of trials) results.push(await runTool(trial, bench, say))
   return results
 }
 
-async function runDisturbedTools(say: Say): Promise<ToolResult[]> {
+async function runQuietTools(say: Say): Promise<ToolResult[]> {
+  const cluster = await Cluster.start(2, { env: CONFIG })
+  try {
+    return await runInTurn(QUIET_TOOLS, new ToolBench(cluster), say)
+  } finally {
+    await cluster.close()
+  }
+}
+
+/** `disturb` runs what it is given beside what it does. Without it nothing has shown what it says. */
+async function runBeside(
+  trials: readonly ToolTrial[],
+  say: Say,
+  disturb: (cluster: Cluster, start: () => Promise<unknown>) => Promise<void>,
+  run: (bench: ToolBench) => Promise<ToolResult[]>,
+): Promise<ToolResult[]> {
   const cluster = await Cluster.start(3, { env: CONFIG })
   let results: ToolResult[] = []
   try {
     const bench = new ToolBench(cluster)
-    await disturbWhile(cluster, async () => {
-      results = await Promise.all(disturbedTools.map((trial) => runTool(trial, bench, say)))
+    await disturb(cluster, async () => {
+      results = await run(bench)
     })
   } catch (error) {
-    // Without the disturbance none of them has shown what it says.
     const why = `the disturbance failed: ${(error as Error).message}`
     say(`tools · ${why}`)
     const outcome = { result: 'failed', why } as const
-    return disturbedTools.map(({ tool, title }) => ({ tool, title, outcome }))
+    return trials.map(({ tool, title }) => ({ tool, title, outcome }))
   } finally {
     await cluster.close()
   }
   return results
 }
 
-/** Tries Kafka's own tools: each by itself, and those that run for long while much happens. */
+/** Tries Kafka's own tools: each by itself, then in motion, then those that run for long at once. */
 export async function runTools(say: Say): Promise<ToolResult[]> {
   await fetchKafkaTools()
-  return [...(await runQuietTools(say)), ...(await runDisturbedTools(say))]
+  return [
+    ...(await runQuietTools(say)),
+    ...(await runBeside(movingTools, say, moveWhile, (bench) =>
+      runInTurn(movingTools, bench, say),
+    )),
+    ...(await runBeside(disturbedTools, say, disturbWhile, (bench) =>
+      Promise.all(disturbedTools.map((trial) => runTool(trial, bench, say))),
+    )),
+  ]
 }

@@ -5,7 +5,7 @@ import type { ToolTrial } from './tool-trial.ts'
 import { verifiablyConsume, verifiablyProduce } from './verifiable.ts'
 
 const PREFIX = 'org.apache.kafka.tools'
-const TOPIC = 'records-by-tool'
+export const RECORDS_TOPIC = 'records-by-tool'
 const LINES = 200
 
 async function createTopic(bench: ToolBench, name: string): Promise<void> {
@@ -13,19 +13,19 @@ async function createTopic(bench: ToolBench, name: string): Promise<void> {
 }
 
 async function consoleProducer(bench: ToolBench): Promise<void> {
-  await createTopic(bench, TOPIC)
+  await createTopic(bench, RECORDS_TOPIC)
   const lines = Array.from({ length: LINES }, (_, index) => `key-${index}:line-${index}`)
   const properties = ['--reader-property', 'parse.key=true', '--reader-property', 'key.separator=:']
   await bench.run(
     `${PREFIX}.ConsoleProducer`,
-    ['--bootstrap-server', bench.bootstrap, '--topic', TOPIC, ...properties],
+    ['--bootstrap-server', bench.bootstrap, '--topic', RECORDS_TOPIC, ...properties],
     `${lines.join('\n')}\n`,
   )
 }
 
 async function consoleConsumer(bench: ToolBench): Promise<void> {
   const words = await bench.run(`${PREFIX}.consumer.ConsoleConsumer`, [
-    ...['--bootstrap-server', bench.bootstrap, '--topic', TOPIC, '--from-beginning'],
+    ...['--bootstrap-server', bench.bootstrap, '--topic', RECORDS_TOPIC, '--from-beginning'],
     ...['--max-messages', String(LINES), '--group', 'console'],
   ])
   const read = new Set(words.match(/^line-\d+$/gm))
@@ -34,7 +34,7 @@ async function consoleConsumer(bench: ToolBench): Promise<void> {
 
 async function getOffsets(bench: ToolBench): Promise<void> {
   const words = await bench.run(`${PREFIX}.GetOffsetShell`, [
-    ...['--bootstrap-server', bench.bootstrap, '--topic', TOPIC, '--time', 'latest'],
+    ...['--bootstrap-server', bench.bootstrap, '--topic', RECORDS_TOPIC, '--time', 'latest'],
   ])
   const ends = [...words.matchAll(/^[\w-]+:\d+:(\d+)$/gm)].map(([, offset]) => Number(offset))
   const sum = ends.reduce((total, each) => total + each, 0)
@@ -42,19 +42,19 @@ async function getOffsets(bench: ToolBench): Promise<void> {
 }
 
 async function deleteRecords(bench: ToolBench): Promise<void> {
-  const partitions = [{ topic: TOPIC, partition: 0, offset: 10 }]
+  const partitions = [{ topic: RECORDS_TOPIC, partition: 0, offset: 10 }]
   const file = bench.file('delete.json', JSON.stringify({ version: 1, partitions }))
   const tool = `${PREFIX}.DeleteRecordsCommand`
   await bench.says(tool, ['--offset-json-file', file], /low_watermark: 10/)
   await bench.says(
     `${PREFIX}.GetOffsetShell`,
-    ['--topic', TOPIC, '--time', 'earliest'],
+    ['--topic', RECORDS_TOPIC, '--time', 'earliest'],
     /records-by-tool:0:10/,
   )
 }
 
 async function logDirs(bench: ToolBench): Promise<void> {
-  const args = ['--describe', '--topic-list', TOPIC]
+  const args = ['--describe', '--topic-list', RECORDS_TOPIC]
   await bench.says(`${PREFIX}.LogDirsCommand`, args, /"partition":"records-by-tool-0"/)
 }
 

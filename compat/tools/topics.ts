@@ -6,7 +6,7 @@ import type { ToolTrial } from './tool-trial.ts'
 const TOPICS = 'org.apache.kafka.tools.TopicCommand'
 const CONFIGS = 'kafka.admin.ConfigCommand'
 const REASSIGN = 'org.apache.kafka.tools.reassign.ReassignPartitionsCommand'
-const TOPIC = 'by-tool'
+export const TOPIC = 'by-tool'
 
 async function topics(bench: ToolBench): Promise<void> {
   const create = [

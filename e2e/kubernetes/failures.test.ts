@@ -3,6 +3,7 @@ import { pause, until } from '../lib/wait.ts'
 import { CheckedLoad } from './lib/checked-load.ts'
 import { closing } from './lib/closing.ts'
 import { killContainer } from './lib/containers.ts'
+import { imageArchive } from './lib/images.ts'
 import { allowOneRetryWithoutLoss } from './lib/losses.ts'
 import { isReady, NAMESPACE, OPERATOR, type Pod, type Product } from './lib/product.ts'
 import { usesProduct } from './lib/product-hooks.ts'
@@ -77,12 +78,13 @@ async function leader(): Promise<Pod> {
 
 describe('what people do', () => {
   test(
-    'a rolling upgrade',
+    'a rolling upgrade to another image',
     async () => {
-      await underTraffic('rolling upgrade', async () => {
-        const pod = { metadata: { annotations: { 'example.com/version': '2' } } }
-        await allReplaced({ replicas: BROKERS, rack, template: { pod } })
-      })
+      await product.kube.importImage((await imageArchive('0.1.1')).archive)
+      const image = 'streamcluster:0.1.1'
+      await underTraffic('rolling upgrade', () => allReplaced({ replicas: BROKERS, rack, image }))
+      const images = (await brokers()).map(({ spec }) => spec?.containers?.[0]?.image)
+      expect(new Set(images)).toEqual(new Set([image]))
     },
     TEST_MS_MAX,
   )

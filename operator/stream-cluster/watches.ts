@@ -12,7 +12,7 @@ import {
   type ObjectName,
   type ResourceKind,
 } from '../kube/objects.ts'
-import { childKinds, podMonitorKind, streamClusterKind } from './kinds.ts'
+import { childKinds, streamClusterKind } from './kinds.ts'
 import { LABEL_CLUSTER, MANAGED_SELECTOR } from './labels.ts'
 
 /** How long a pass waits until its own writes are seen; then the next one may do them again. */
@@ -34,7 +34,6 @@ export interface WatchesOptions {
   readonly log: Logger
   /** Empty: all of them. */
   readonly namespaces: readonly string[]
-  readonly hasPodMonitors: boolean
   /** Something of that cluster (`namespace/name`) has changed, or the cluster itself. */
   readonly onChange: (key: string) => void
   /** A pod has changed, is new or gone; before {@link onChange}. */
@@ -44,8 +43,10 @@ export interface WatchesOptions {
 /** What is read of one namespace, or of all; first the clusters. */
 interface Scope {
   readonly namespace: string | undefined
-  readonly informers: readonly Informer[]
+  readonly informers: Informer[]
 }
+
+type InformerOptions = Partial<ConstructorParameters<typeof Informer>[0]>
 
 /** Copies of everything that the operator looks at, kept by watches. */
 export class Watches {
@@ -59,32 +60,16 @@ export class Watches {
 
   constructor(options: WatchesOptions) {
     this.options = options
-    const { namespaces, hasPodMonitors, onChange, onPod } = options
-    const children = hasPodMonitors ? [...childKinds, podMonitorKind] : childKinds
+    const { namespaces, onChange, onPod } = options
     for (const namespace of namespaces.length === 0 ? [undefined] : namespaces) {
-      const scope: Informer[] = []
-      const add = (
-        kind: ResourceKind,
-        into: Informer[],
-        more: Partial<ConstructorParameters<typeof Informer>[0]>,
-      ): void => {
-        const informer = this.informer(kind, namespace, more)
-        for (const list of [into, this.informers, scope]) list.push(informer)
-        this.byKind.set(kind.kind, [...(this.byKind.get(kind.kind) ?? []), informer])
-      }
-      add(streamClusterKind, this.clusterInformers, {
+      const scope: Scope = { namespace, informers: [] }
+      this.scopes.push(scope)
+      this.add(scope, streamClusterKind, this.clusterInformers, {
         onChange: ({ object }) => onChange(keyOf(nameOfObject(object))),
       })
-      const labelSelector = MANAGED_SELECTOR
-      for (const kind of children) {
-        add(kind, this.childInformers, {
-          labelSelector,
-          indexes: { owner: byOwnerUid },
-          onChange: ({ object }) => this.changed(object),
-        })
-      }
-      add(kinds.pod, this.podInformers, {
-        labelSelector,
+      for (const kind of childKinds) this.addChild(scope, kind)
+      this.add(scope, kinds.pod, this.podInformers, {
+        labelSelector: MANAGED_SELECTOR,
         indexes: { cluster: byCluster },
         transform: slimPod,
         onChange: (change) => {
@@ -93,8 +78,27 @@ export class Watches {
           this.changed(change.object)
         },
       })
-      this.scopes.push({ namespace, informers: scope })
     }
+  }
+
+  private addChild(scope: Scope, kind: ResourceKind): Informer {
+    return this.add(scope, kind, this.childInformers, {
+      labelSelector: MANAGED_SELECTOR,
+      indexes: { owner: byOwnerUid },
+      onChange: ({ object }) => this.changed(object),
+    })
+  }
+
+  private add(scope: Scope, kind: ResourceKind, into: Informer[], more: InformerOptions): Informer {
+    const informer = this.informer(kind, scope.namespace, more)
+    for (const list of [into, this.informers, scope.informers]) list.push(informer)
+    this.byKind.set(kind.kind, [...(this.byKind.get(kind.kind) ?? []), informer])
+    return informer
+  }
+
+  /** Watches children of a kind that the API server has come to know. */
+  startChildren(kind: ResourceKind): void {
+    for (const scope of this.scopes) this.addChild(scope, kind).start()
   }
 
   start(): void {
@@ -182,7 +186,7 @@ export class Watches {
   private informer(
     kind: ResourceKind,
     namespace: string | undefined,
-    more: Partial<ConstructorParameters<typeof Informer>[0]>,
+    more: InformerOptions,
   ): Informer {
     const { client, clock, random, log } = this.options
     return new Informer({

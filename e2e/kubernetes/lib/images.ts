@@ -2,8 +2,8 @@ import { join } from 'node:path'
 import { command } from './command.ts'
 import { FOLDER, PAUSE_IMAGE, PROGRAMS, REPOSITORY } from './layout.ts'
 
-/** As the chart and the examples name it, in full. */
-const OWN_IMAGE = 'docker.io/library/streamcluster:0.1.0'
+/** As the chart and the examples name it. */
+const OWN_TAG = '0.1.0'
 
 interface Built {
   /** An OCI archive with one image. */
@@ -18,9 +18,9 @@ async function build(name: string, file: string, ...more: string[]): Promise<Bui
   return { archive, name }
 }
 
-/** The project's own image, of the code as it is now. */
-export function imageArchive(): Promise<Built> {
-  return build(OWN_IMAGE, 'streamcluster.tar')
+/** The project's own image `streamcluster:<tag>`, of the code as it is now. */
+export function imageArchive(tag = OWN_TAG): Promise<Built> {
+  return build(`docker.io/library/streamcluster:${tag}`, `streamcluster-${tag}.tar`)
 }
 
 /** The S3 server that examples/kubernetes/s3-server.yaml names. */

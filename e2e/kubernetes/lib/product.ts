@@ -25,7 +25,10 @@ export const START_MS_MAX = 20 * 60_000
 const SETTLED_MS_MAX = 120_000
 
 export interface Pod extends KubeObject {
-  readonly spec?: { readonly nodeName?: string }
+  readonly spec?: {
+    readonly nodeName?: string
+    readonly containers?: readonly { readonly image: string }[]
+  }
   readonly status?: {
     readonly phase?: string
     readonly podIP?: string

@@ -12,7 +12,7 @@ export const DRAIN_MARGIN_SECONDS = 10
  * Without a request Kubernetes lets everything else on the node go first, and others take a broker
  * that gets no time for a dead one. The memory is what its budgets add up to, with some to spare.
  */
-const REQUESTS = { cpu: '500m', memory: '1Gi' }
+const REQUESTS = { cpu: '500m', memory: '1280Mi' }
 const VOLUME_PATH = '/var/lib/streamcluster'
 const TLS_PATH = '/etc/streamcluster/tls'
 
