@@ -55,6 +55,14 @@ export const PLATFORMATIC_RECORD_PER_SEND: Adjustment = {
   why: PLATFORMATIC_SEND,
 }
 
+/** @platformatic/kafka 2.12.1, consumer.ts: #retryJoinGroup counts how often, not for how long. */
+export const PLATFORMATIC_PATIENT: Adjustment = {
+  consumer: { isPatient: true },
+  why:
+    'consumers have `retries: true`: by default one raises an error that ends its process when its ' +
+    'group’s coordinator moves four times before a rebalance is over',
+}
+
 /** @platformatic/kafka 2.12.1, consumer.ts: #fetch keeps the node it was made for. */
 export const PLATFORMATIC_RESTARTED: Adjustment = {
   producer: { recordPerSend: true, isPatient: true },

@@ -9,6 +9,7 @@ import {
   KCAT_ASKED_AGAIN,
   KAFKAJS_MOVED,
   PLATFORMATIC_RESTARTED,
+  PLATFORMATIC_PATIENT,
   PLATFORMATIC_RECORD_PER_SEND,
 } from './adjustments.ts'
 import type { Client } from './client.ts'
@@ -141,6 +142,7 @@ export const clients: readonly Client[] = [
     known: {},
     adjusted: {
       moves: PLATFORMATIC_RECORD_PER_SEND,
+      'coordinator-moves': PLATFORMATIC_PATIENT,
       kills: PLATFORMATIC_RESTARTED,
       restarts: PLATFORMATIC_RESTARTED,
     },

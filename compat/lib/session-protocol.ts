@@ -24,7 +24,7 @@ export interface SessionSettings {
   readonly idempotent?: boolean
   /** produce: each call of the client gets one record, for clients that take several. */
   readonly recordPerSend?: boolean
-  /** produce: the client tries again for as long as it takes. seek and admin: whoever uses it does. */
+  /** produce and consume: the client tries again for as long as it takes. seek and admin: whoever uses it does. */
   readonly isPatient?: boolean
   /** consume: the application makes a new consumer when one ends with an error. */
   readonly isRestarted?: boolean
