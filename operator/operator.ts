@@ -135,6 +135,7 @@ export class Operator {
     await operator.admin.listen(options.settings.adminListen)
     operator.watches.start()
     await operator.lookForPodMonitors()
+    void operator.goOnLookingForPodMonitors()
     void operator.watches.synced().then(() => {
       operator.hasRead = true
     })
@@ -197,17 +198,21 @@ export class Operator {
 
   /** Their kind comes with the Prometheus operator, which not everybody has, or not from the start. */
   private async lookForPodMonitors(): Promise<void> {
-    const { client, watches, facts, stopped } = this
+    const { client, watches, facts } = this
+    const { signal } = this.stopped
+    if (!(await knowsPodMonitors(client, signal)) || signal.aborted) return
+    facts.hasPodMonitors = true
+    watches.startOptional(podMonitorKind)
+    for (const cluster of watches.clusters()) this.enqueue(keyOf(nameOfObject(cluster)))
+  }
+
+  private async goOnLookingForPodMonitors(): Promise<void> {
     const { clock, podMonitorLookMs = POD_MONITOR_LOOK_MS } = this.options
-    facts.hasPodMonitors = await knowsPodMonitors(client, stopped.signal)
-    if (facts.hasPodMonitors) {
-      watches.startChildren(podMonitorKind)
-      for (const cluster of watches.clusters()) this.enqueue(keyOf(nameOfObject(cluster)))
-      return
+    const { signal } = this.stopped
+    while (!this.facts.hasPodMonitors && !signal.aborted) {
+      await sleep(clock, podMonitorLookMs, signal)
+      if (!signal.aborted) await this.lookForPodMonitors()
     }
-    clock.after(podMonitorLookMs, () => {
-      if (!stopped.signal.aborted) void this.lookForPodMonitors()
-    })
   }
 
   /** Every replica does: autoscalers reach any of them. */

@@ -19,7 +19,8 @@ export async function judgeInTurn(
   options: JudgeOptions,
 ): Promise<AcceptedBatch | RefusedProduce | null> {
   try {
-    return await whileUnpacking(pending.bytes.length, () => judgeRecords(pending, rules, options))
+    const packed = { codec: pending.info.codec, bytes: pending.bytes.length }
+    return await whileUnpacking(packed, () => judgeRecords(pending, rules, options))
   } catch (error) {
     logger.error('a batch could not be unpacked or packed', { error })
     return null

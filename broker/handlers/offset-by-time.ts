@@ -5,7 +5,7 @@ import type { Partition } from '../partition/partition.ts'
 import type { Run, RunTable } from '../partition/run-table.ts'
 import type { CachedRun } from '../partition/tail-cache.ts'
 import * as batch from '../protocol/batch-header.ts'
-import { findRecord, isPacked, type RecordPlace, unpackRecords } from '../protocol/records.ts'
+import { codecOf, findRecord, type RecordPlace, unpackRecords } from '../protocol/records.ts'
 import { whileUnpacking } from './unpacking.ts'
 
 /** A record found by its time, with the leader epoch that it was written in. */
@@ -114,9 +114,10 @@ async function inBatch(
     })
   }
   try {
-    const found = await (isPacked(buffer, position)
-      ? whileUnpacking(batch.batchBytes(buffer, position), search)
-      : search())
+    const packed = { codec: codecOf(buffer, position), bytes: batch.batchBytes(buffer, position) }
+    const found = await (packed.codec === batch.compressionCodec.none
+      ? search()
+      : whileUnpacking(packed, search))
     return found === null ? null : { ...found, leaderEpoch }
   } catch (error) {
     // By name: two copies of the module may be loaded in a test run.

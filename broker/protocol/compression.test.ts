@@ -5,7 +5,7 @@ import { compressFrame } from 'lz4-napi'
 import { compress as snappyCompress } from 'snappy'
 import { FETCH_MS_MAX, runJavaWithKafka } from '../testing/kafka-tools.ts'
 import { attributes, batchBytes, COMPRESSION_MASK, compressionCodec } from './batch-header.ts'
-import { decompress } from './compression.ts'
+import { decompress, unpackableBytes, unpackedBytesMax } from './compression.ts'
 import { findRecord, type RecordPlace, unpackRecords } from './records.ts'
 
 const { gzip, snappy, lz4, zstd } = compressionCodec
@@ -57,6 +57,16 @@ async function packed(codec: number, plain: Buffer): Promise<Buffer> {
 }
 
 describe.each(Object.entries({ gzip, snappy, lz4, zstd }))('%s', (_name, codec) => {
+  test.each([100, 5_000, 2_000_000])(
+    'what %i bytes that are alike may unpack to',
+    async (bytes) => {
+      const bomb = await packed(codec, Buffer.alloc(bytes))
+      const unpacked = await decompress(codec, bomb, unpackedBytesMax(bomb.length))
+      expect(unpackableBytes(codec, bomb.length)).toBeGreaterThanOrEqual(unpacked.length)
+      expect(unpackableBytes(codec, bomb.length)).toBeLessThanOrEqual(unpackedBytesMax(bomb.length))
+    },
+  )
+
   test('gives back what was packed, in its plain form too', async () => {
     const unpacked = await decompress(codec, await packed(codec, text))
     expect(unpacked.equals(text)).toBe(true)

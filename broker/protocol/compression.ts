@@ -16,6 +16,17 @@ export function unpackedBytesMax(packedBytes: number): number {
   return Math.min(UNPACKED_BYTES_MAX, Math.max(UNPACKED_BYTES_FREE, packedBytes * RATIO_MAX))
 }
 
+/** What {@link decompress} makes of so many bytes at most; some codecs cannot say so much with so few. */
+export function unpackableBytes(codec: number, packedBytes: number): number {
+  const ratios: Record<number, number> = {
+    [compressionCodec.none]: 1,
+    [compressionCodec.gzip]: RATIO_MAX,
+    [compressionCodec.snappy]: SNAPPY_RATIO_MAX,
+    [compressionCodec.lz4]: LZ4_RATIO_MAX,
+  }
+  return Math.min(unpackedBytesMax(packedBytes), packedBytes * (ratios[codec] ?? Infinity))
+}
+
 /** The bytes may be fine, but would be more than is allowed. */
 class UnpackedTooLargeError extends DecodeError {
   /** What it is known by: two copies of a module may be loaded in a test run. */

@@ -18,9 +18,9 @@ export interface RecordPlace {
   readonly timestampMs: number
 }
 
-/** Whether the records of the batch at `position` have to be unpacked. */
-export function isPacked(buffer: Buffer, position: number): boolean {
-  return (attributes(buffer, position) & COMPRESSION_MASK) !== 0
+/** The codec that the records of the batch at `position` are packed with. */
+export function codecOf(buffer: Buffer, position: number): number {
+  return attributes(buffer, position) & COMPRESSION_MASK
 }
 
 /**
@@ -32,8 +32,7 @@ export function isPacked(buffer: Buffer, position: number): boolean {
 export function unpackRecords(buffer: Buffer, position: number): Promise<Buffer> {
   const end = position + batchBytes(buffer, position)
   const packed = buffer.subarray(position + BATCH_HEADER_BYTES, end)
-  const codec = attributes(buffer, position) & COMPRESSION_MASK
-  return decompress(codec, packed, unpackedBytesMax(packed.length))
+  return decompress(codecOf(buffer, position), packed, unpackedBytesMax(packed.length))
 }
 
 /**

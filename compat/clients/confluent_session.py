@@ -206,17 +206,31 @@ def admin_steps(admin):
     ]
 
 
+# What a call says when an earlier one, whose answer did not come in time, has done it.
+DONE_BEFORE = {
+    "create topic": "TOPIC_ALREADY_EXISTS",
+    "create partitions": "INVALID_PARTITIONS",
+    "delete group": "GROUP_ID_NOT_FOUND",
+    "delete topic": "UNKNOWN_TOPIC_OR_PART",
+}
+
+
 def administer():
     report("ready")
     admin = AdminClient(configuration())
     for name in [name for name, _ in admin_steps(admin)]:
         end = time.monotonic() + EVENTUALLY_SECONDS_MAX
+        timed_out = False
         while True:
             try:
                 dict(admin_steps(admin))[name]()
                 report("step", name=name, outcome="passed")
                 break
             except Exception as error:  # whatever the client raises is the finding
+                if timed_out and DONE_BEFORE.get(name, "nothing") in str(error):
+                    report("step", name=name, outcome="passed")
+                    break
+                timed_out = timed_out or isinstance(error, TimeoutError)
                 # What one broker did, the others hear of a little later, as in Kafka.
                 if time.monotonic() > end:
                     report("step", name=name, outcome="failed", message=words_of(error))

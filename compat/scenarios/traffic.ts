@@ -82,15 +82,16 @@ export class Traffic {
     const beside = isSeeking ? seekByTime(part, firstMs) : runAdmin(part)
     const topics = isSeeking ? [cell.topic, part.topic] : [cell.topic]
     const goesLater = cell.settleMs > 0 && this.visitor !== null
-    const change = async (): Promise<void> => {
-      if (!isSeeking && hasStatic(cell)) await this.restartStatic()
-      if (!goesLater) await this.comeOrGo()
-    }
-    await allWell([disturb(topics), beside, change()])
+    const changes = [
+      ...(!isSeeking && hasStatic(cell) ? [this.restartStatic()] : []),
+      ...(goesLater ? [] : [this.comeOrGo()]),
+    ]
+    await allWell([disturb(topics), beside, ...changes])
     if (goesLater) {
       await pause(cell.settleMs)
       await this.comeOrGo()
     }
+    await untilShared(this.members)
     await second.finish()
     await this.flows()
   }
@@ -106,17 +107,19 @@ export class Traffic {
     await again.until('it has a share again', () => again.assigned.size > 0, JOIN_MS_MAX)
   }
 
+  private get members(): readonly Session[] {
+    return this.visitor === null ? this.residents : [...this.residents, this.visitor]
+  }
+
   private async comeOrGo(): Promise<void> {
     const { visitor } = this
     if (visitor !== null) {
       this.visitor = null
       await visitor.finish()
-      await untilShared(this.residents)
       return
     }
     this.visitor = await this.cell.consumer(ofMember(this.cell, this.options))
     this.consumers.push(this.visitor)
-    await untilShared([...this.residents, this.visitor])
   }
 
   /** Waits until what is written from now on is read. */
@@ -138,11 +141,11 @@ export class Traffic {
 
   /** Ends all in order, and holds what was written and read against what is there. */
   async finish(): Promise<void> {
-    const { steady, visitor, residents, producers, consumers } = this
+    const { steady, members, producers, consumers } = this
     await steady.finish()
     await untilAllRead(producers, consumers)
     await pause(this.cell.settleMs)
-    for (const each of visitor === null ? residents : [...residents, visitor]) await each.finish()
+    for (const each of members) await each.finish()
     await this.cell.checkAll(producers, consumers)
   }
 }

@@ -6,6 +6,9 @@ import { verifiablyConsume, verifiablyProduce } from './verifiable.ts'
 
 const PREFIX = 'org.apache.kafka.tools'
 export const RECORDS_TOPIC = 'records-by-tool'
+/** Of the tools that write and read for its own sake; each has a topic of its own. */
+export const LOAD_TOPICS = ['performance', 'verifiable', 'latency'] as const
+export const LOAD_GROUPS = ['performance', 'verifiable'] as const
 const LINES = 200
 
 async function createTopic(bench: ToolBench, name: string): Promise<void> {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { pause, until } from '../lib/wait.ts'
+import { accepts } from './lib/accepts.ts'
 import { CheckedLoad } from './lib/checked-load.ts'
 import { closing } from './lib/closing.ts'
 import { killContainer } from './lib/containers.ts'
@@ -12,6 +13,7 @@ import { movesSince } from './lib/timeline.ts'
 import { Traffic } from './lib/traffic.ts'
 
 const TEST_MS_MAX = 6 * 60_000
+const REACHABLE_MS_MAX = 180_000
 const NAME = 'orders'
 const BROKERS = 3
 const rack = { topologyKey: 'topology.kubernetes.io/zone' }
@@ -31,9 +33,19 @@ usesProduct(async (started) => {
 
 allowOneRetryWithoutLoss()
 
+/**
+ * Resolves once new clients get in. After its API server was away Kubernetes takes half a minute and
+ * more to tell all nodes of a Service's endpoints; who is connected does not notice.
+ */
+async function reachable(): Promise<void> {
+  const [host = '', port = ''] = bootstrap[0]?.split(':') ?? []
+  await until('new clients get in', () => accepts({ host, port: Number(port) }), REACHABLE_MS_MAX)
+}
+
 let count = 0
 async function underTraffic(what: string, happens: () => Promise<void>): Promise<void> {
   const name = `traffic${count++}`
+  await reachable()
   const traffic = closing(await Traffic.start(product, { name, bootstrap }))
   const sinceMs = Date.now()
   traffic.listen()
@@ -41,6 +53,7 @@ async function underTraffic(what: string, happens: () => Promise<void>): Promise
   await traffic.progress()
   const seconds = ((Date.now() - sinceMs) / 1000).toFixed(1)
   const silenceMs = traffic.silenceMsMax
+  await reachable()
   const faults = await traffic.faults()
   console.info(`${what}: over after ${seconds} s, no answer to anybody for ${silenceMs} ms at most`)
   expect(faults).toEqual([])

@@ -84,4 +84,10 @@ describe('the load of a broker', () => {
       streamcluster_saturation: 250,
     })
   })
+
+  test('of an older broker has what that tells', () => {
+    const { saturation: _, ...old } = LOAD
+    expect(milliByMetricOf(old).has('streamcluster_saturation')).toBe(false)
+    expect(milliByMetricOf(old).size).toBe(Object.keys(brokerMetrics).length - 1)
+  })
 })

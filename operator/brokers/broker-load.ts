@@ -22,7 +22,8 @@ const brokerLoad = z.object({
   requestsPerSecond: count,
   eventLoopUtilization: count,
   walBacklogBytes: count,
-  saturation: count,
+  /** Brokers of an older image do not tell it. */
+  saturation: count.optional(),
   movesIn: count,
   movesOut: count,
   movesMsLast: count.nullish(),
@@ -84,7 +85,7 @@ function fetchText(
  */
 export function milliByMetricOf(load: BrokerLoad): ReadonlyMap<BrokerMetric, number> {
   const milli = (value: number): number => Math.ceil(value * 1000)
-  return new Map([
+  const known = new Map<BrokerMetric, number>([
     [
       'streamcluster_network_bytes_per_second',
       milli(load.bytesInPerSecond + load.bytesOutPerSecond),
@@ -92,8 +93,9 @@ export function milliByMetricOf(load: BrokerLoad): ReadonlyMap<BrokerMetric, num
     ['streamcluster_requests_per_second', milli(load.requestsPerSecond)],
     ['streamcluster_event_loop_utilization', milli(load.eventLoopUtilization)],
     ['streamcluster_wal_backlog_bytes', milli(load.walBacklogBytes)],
-    ['streamcluster_saturation', milli(load.saturation)],
   ])
+  if (load.saturation !== undefined) known.set('streamcluster_saturation', milli(load.saturation))
+  return known
 }
 
 /** A metric of all brokers together, of at least one value, in the values' unit. */

@@ -17,6 +17,8 @@ interface FakePod {
   readonly isReady?: boolean
   /** Null: it said nothing of late. */
   readonly bytes: number | null
+  /** Of an image before saturation was told. */
+  readonly isOld?: boolean
 }
 
 function podOf({ name, namespace, cluster, isDraining, isReady }: FakePod): KubeObject {
@@ -28,17 +30,12 @@ function podOf({ name, namespace, cluster, isDraining, isReady }: FakePod): Kube
   }
 }
 
-function reportOf(bytes: number): Report {
+function reportOf(bytes: number, isOld: boolean): Report {
   const load: BrokerLoad = {
     ...{ nodeId: 1, state: 'active', partitions: 0, movesIn: 0, movesOut: 0 },
     ...{ bytesInPerSecond: bytes, bytesOutPerSecond: 0.5, requestsPerSecond: 3 },
-    ...{
-      eventLoopUtilization: 0.25,
-      walBacklogBytes: 0,
-      saturation: 0.25,
-      clusterPartitions: 0,
-      controller: false,
-    },
+    ...{ eventLoopUtilization: 0.25, walBacklogBytes: 0, clusterPartitions: 0, controller: false },
+    ...(isOld ? {} : { saturation: 0.25 }),
   }
   return { load, atMs: 0, atWallMs: AT_MS }
 }
@@ -47,8 +44,8 @@ function ask(pods: readonly FakePod[], url: string) {
   const measured = {
     pods: () => pods.map(podOf),
     reportOf: (uid: string) => {
-      const bytes = pods.find(({ name }) => name === uid)?.bytes ?? null
-      return bytes === null ? null : reportOf(bytes)
+      const { bytes = null, isOld = false } = pods.find(({ name }) => name === uid) ?? {}
+      return bytes === null ? null : reportOf(bytes, isOld)
     },
   }
   const { pathname, searchParams } = new URL(url, 'https://localhost')
@@ -138,6 +135,20 @@ describe('metrics of a cluster', () => {
     expect(ask(silent, `${ofCluster}/${BYTES}_total`).status).toBe(404)
     expect(ask([], `${ofCluster}/${BYTES}_total`).status).toBe(404)
     expect(ask(silent, '/load/kafka/orders').status).toBe(503)
+  })
+
+  test('that an older broker does not tell are unknown, and the others are told', () => {
+    const old = [...pods, { name: 'old', bytes: 19, isOld: true }]
+    expect(ask(old, `${ofCluster}/${BYTES}_total`).status).toBe(200)
+    expect(ask(old, `${ofCluster}/streamcluster_saturation_max`).status).toBe(404)
+    const { status, body } = ask(old, '/load/kafka/orders')
+    expect(status).toBe(200)
+    expect(body).toHaveProperty(`${BYTES}_total`, 61.5)
+    expect(body).not.toHaveProperty('streamcluster_saturation_max')
+    expect(ask(pods, '/load/kafka/orders').body).toHaveProperty(
+      'streamcluster_saturation_max',
+      0.25,
+    )
   })
 
   test('are plain numbers for who wants only these, if he may read the StreamCluster', () => {

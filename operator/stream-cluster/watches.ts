@@ -40,7 +40,7 @@ export interface WatchesOptions {
   readonly onPod: (key: string, change: Change) => void
 }
 
-/** What is read of one namespace, or of all; first the clusters. */
+/** What must have been read of one namespace, or of all; first the clusters. */
 interface Scope {
   readonly namespace: string | undefined
   readonly informers: Informer[]
@@ -64,11 +64,12 @@ export class Watches {
     for (const namespace of namespaces.length === 0 ? [undefined] : namespaces) {
       const scope: Scope = { namespace, informers: [] }
       this.scopes.push(scope)
-      this.add(scope, streamClusterKind, this.clusterInformers, {
+      const clusters = this.add(namespace, streamClusterKind, this.clusterInformers, {
         onChange: ({ object }) => onChange(keyOf(nameOfObject(object))),
       })
-      for (const kind of childKinds) this.addChild(scope, kind)
-      this.add(scope, kinds.pod, this.podInformers, {
+      scope.informers.push(clusters)
+      for (const kind of childKinds) scope.informers.push(this.addChild(namespace, kind))
+      const pods = this.add(namespace, kinds.pod, this.podInformers, {
         labelSelector: MANAGED_SELECTOR,
         indexes: { cluster: byCluster },
         transform: slimPod,
@@ -78,27 +79,36 @@ export class Watches {
           this.changed(change.object)
         },
       })
+      scope.informers.push(pods)
     }
   }
 
-  private addChild(scope: Scope, kind: ResourceKind): Informer {
-    return this.add(scope, kind, this.childInformers, {
+  private addChild(namespace: string | undefined, kind: ResourceKind): Informer {
+    return this.add(namespace, kind, this.childInformers, {
       labelSelector: MANAGED_SELECTOR,
       indexes: { owner: byOwnerUid },
       onChange: ({ object }) => this.changed(object),
     })
   }
 
-  private add(scope: Scope, kind: ResourceKind, into: Informer[], more: InformerOptions): Informer {
-    const informer = this.informer(kind, scope.namespace, more)
-    for (const list of [into, this.informers, scope.informers]) list.push(informer)
+  private add(
+    namespace: string | undefined,
+    kind: ResourceKind,
+    into: Informer[],
+    more: InformerOptions,
+  ): Informer {
+    const informer = this.informer(kind, namespace, more)
+    for (const list of [into, this.informers]) list.push(informer)
     this.byKind.set(kind.kind, [...(this.byKind.get(kind.kind) ?? []), informer])
     return informer
   }
 
-  /** Watches children of a kind that the API server has come to know. */
-  startChildren(kind: ResourceKind): void {
-    for (const scope of this.scopes) this.addChild(scope, kind).start()
+  /**
+   * Watches children of a kind that not every API server knows. Nobody waits until they were read: a
+   * kind that cannot be read, or is gone again, must not hold up what has nothing to do with it.
+   */
+  startOptional(kind: ResourceKind): void {
+    for (const { namespace } of this.scopes) this.addChild(namespace, kind).start()
   }
 
   start(): void {

@@ -150,7 +150,7 @@ func (app *application) compare(
 			if err != nil {
 				return err
 			}
-			newer := objects[kube.GetResourceKey(target)]
+			newer := objects[kube.GetResourceKey(live)]
 			if newer == nil || newer.GetResourceVersion() != live.GetResourceVersion() {
 				live = newer
 				continue

@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { join } from 'node:path'
 import { until } from '../../lib/wait.ts'
+import { accepts } from './accepts.ts'
 import { AUTHORITY, certificate, kubeconfigFile } from './certificates.ts'
 import { makeCgroup, removeCgroups } from './cgroups.ts'
 import { command } from './command.ts'
@@ -165,14 +165,6 @@ function writeScript(node: NodePlace): string {
   return file
 }
 
-function accepts(socketFile: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(socketFile)
-    socket.on('connect', () => resolve(true)).on('error', () => resolve(false))
-    socket.on('connect', () => socket.destroy())
-  })
-}
-
 /**
  * One node: containerd, kubelet, and the pods they run. They live in a process namespace whose end
  * is the end of them all, as when a machine loses its power.
@@ -200,7 +192,7 @@ export class KubernetesNode {
   async containerdReady(): Promise<void> {
     await until(`containerd of ${this.place.name} listens`, () => {
       this.init.expectRunning()
-      return accepts(this.place.socket)
+      return accepts({ path: this.place.socket })
     })
   }
 

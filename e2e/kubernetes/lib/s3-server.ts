@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { connect } from 'node:net'
 import { join } from 'node:path'
 import { until } from '../../lib/wait.ts'
+import { accepts } from './accepts.ts'
 import { Daemon } from './daemon.ts'
 import { FOLDER, HOST_ADDRESS, PROGRAMS, REPOSITORY } from './layout.ts'
 
@@ -48,7 +48,7 @@ export class S3Server {
     this.server = server
     await until('the S3 server listens', () => {
       server.expectRunning()
-      return accepts(PORT)
+      return accepts({ host: HOST_ADDRESS, port: PORT })
     })
   }
 }
@@ -62,15 +62,7 @@ export async function startUnfitStore(): Promise<{ endpoint: string; stop(): Pro
   ])
   await until('the unfit store listens', () => {
     server.expectRunning()
-    return accepts(UNFIT_PORT)
+    return accepts({ host: HOST_ADDRESS, port: UNFIT_PORT })
   })
   return { endpoint: `http://${HOST_ADDRESS}:${UNFIT_PORT}`, stop: () => server.kill() }
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, HOST_ADDRESS)
-    socket.on('connect', () => resolve(true)).on('error', () => resolve(false))
-    socket.on('connect', () => socket.destroy())
-  })
 }
