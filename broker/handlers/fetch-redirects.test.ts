@@ -137,6 +137,10 @@ describe('a consumer that asks a former owner', () => {
     expect(again).toMatchObject({ errorCode: 0, preferredReadReplica: owner.nodeId, bytes: 0 })
     expect(stays).toMatchObject({ errorCode: 0, preferredReadReplica: -1 })
     expect(stays?.bytes).toBeGreaterThan(0)
+    // Some heed the error alone, and learned of the owner from a broker that did not know it yet.
+    const answers = [await connection.fetch(17, [0]), await connection.fetch(17, [0])]
+    expect(answers[0]).toEqual([moved()])
+    expect(answers[1]?.[0]).toMatchObject({ errorCode: 0, preferredReadReplica: owner.nodeId })
   })
 
   test('hears an error on every other connection, and in versions without preferred replicas', async () => {
@@ -160,23 +164,36 @@ describe('a consumer that asks a former owner', () => {
 })
 
 describe('FetchRedirects', () => {
+  test('who asks again after an error is sent on, and who asks after that too hears the error', () => {
+    const redirects = new FetchRedirects()
+    const told: string[] = []
+    for (let nowMs = 0; nowMs < 5_000; nowMs += 1_000) {
+      const how = redirects.asked('t', 0, nowMs)
+      redirects.tell('t', 0, how, nowMs)
+      told.push(how)
+    }
+    expect(told).toEqual(['error', 'redirect', 'error', 'redirect', 'error'])
+    // It is known by now not to heed errors: of other partitions it hears the other way first.
+    expect(redirects.asked('t', 1, 5_000)).toBe('redirect')
+  })
+
   test('deaf is who asks again for the same, soon; and is so for a while', () => {
     const redirects = new FetchRedirects()
-    redirects.asked('t', 0, 0)
-    redirects.tell('t', 0, 0)
-    redirects.asked('t', 1, 10)
-    redirects.asked('t', 0, 10_001)
+    expect(redirects.asked('t', 0, 0)).toBe('error')
+    redirects.tell('t', 0, 'error', 0)
+    expect(redirects.asked('t', 1, 10)).toBe('error')
+    expect(redirects.asked('t', 0, 10_001)).toBe('error')
     expect(redirects.isDeaf(10_001)).toBe(false)
-    redirects.tell('t', 0, 20_000)
-    redirects.asked('t', 0, 20_010)
+    redirects.tell('t', 0, 'error', 20_000)
+    expect(redirects.asked('t', 0, 20_010)).toBe('redirect')
     expect([redirects.isDeaf(80_010), redirects.isDeaf(80_011)]).toEqual([true, false])
   })
 
   test('what was told long ago is forgotten when more is told', () => {
     const redirects = new FetchRedirects()
-    redirects.tell('t', 0, 0)
-    redirects.tell('t', 1, 20_000)
-    redirects.asked('t', 0, 20_010)
+    redirects.tell('t', 0, 'error', 0)
+    redirects.tell('t', 1, 'error', 20_000)
+    expect(redirects.asked('t', 0, 20_010)).toBe('error')
     expect(redirects.isDeaf(20_010)).toBe(false)
   })
 })

@@ -2,37 +2,46 @@ import type { RequestChannel } from '../request.ts'
 
 /** How long it is remembered what a connection was told. */
 const TOLD_MS = 10_000
-/** How long it is remembered that it did not heed that. */
+/** How long it is remembered that it did not heed an error. */
 const DEAF_MS = 60_000
 
+/** How a connection was told that somebody else has a partition. */
+export type Told = 'error' | 'redirect'
+
 /**
- * Which partitions a connection was told to have moved away, and whether it asked again here.
+ * What a connection was told about partitions that have moved away, and whether it asked again here.
  *
  * Some consumers choose the node of a fetch once and ask it again whatever it says, until they give
  * up (@platformatic/kafka 2: four times within three seconds). In Kafka they mostly get away with
  * it: a former leader stays a replica, and replicas answer consumers. A former owner here has no
  * data, but it can name the node to read from in an answer that is no error (KIP-392). Whoever heeds
  * the error (KIP-951) never sees this, as it asks the new owner.
+ *
+ * Others heed the error alone (aiokafka 0.14), and ask again because who told them the owner did not
+ * know yet: sent elsewhere without an error they would ask here for ever. So both come in turns.
  */
 export class FetchRedirects {
-  private readonly told = new Set<string>()
+  private readonly told = new Map<string, Told>()
   private toldAtMs = Number.NEGATIVE_INFINITY
   private deafAtMs = Number.NEGATIVE_INFINITY
 
   /** The connection is told that somebody else has this partition. */
-  tell(topicId: string, partition: number, nowMs: number): void {
+  tell(topicId: string, partition: number, how: Told, nowMs: number): void {
     if (nowMs - this.toldAtMs > TOLD_MS) this.told.clear()
     this.toldAtMs = nowMs
-    this.told.add(`${topicId}/${partition}`)
+    this.told.set(`${topicId}/${partition}`, how)
   }
 
-  /** It asks for a partition that is not here. */
-  asked(topicId: string, partition: number, nowMs: number): void {
-    if (nowMs - this.toldAtMs > TOLD_MS) return
-    if (this.told.has(`${topicId}/${partition}`)) this.deafAtMs = nowMs
+  /** How to tell it now, as it asks for a partition that is not here. */
+  asked(topicId: string, partition: number, nowMs: number): Told {
+    const isRecent = nowMs - this.toldAtMs <= TOLD_MS
+    const last = isRecent ? this.told.get(`${topicId}/${partition}`) : undefined
+    if (last === 'redirect') return 'error'
+    if (last === 'error') this.deafAtMs = nowMs
+    return this.isDeaf(nowMs) ? 'redirect' : 'error'
   }
 
-  /** Whether it asked again for something that it was told about. */
+  /** Whether it lately asked again for something that an error had told it about. */
   isDeaf(nowMs: number): boolean {
     return nowMs - this.deafAtMs <= DEAF_MS
   }
@@ -49,6 +58,7 @@ export function redirectsOf(connection: RequestChannel): FetchRedirects | undefi
 export function tellMoved(
   connection: RequestChannel,
   address: { topicId: string; partition: number },
+  how: Told,
   nowMs: number,
 ): void {
   let found = redirects.get(connection)
@@ -56,5 +66,5 @@ export function tellMoved(
     found = new FetchRedirects()
     redirects.set(connection, found)
   }
-  found.tell(address.topicId, address.partition, nowMs)
+  found.tell(address.topicId, address.partition, how, nowMs)
 }

@@ -13,7 +13,7 @@ import {
   type NodeEndpoint,
   ZERO_UUID,
 } from './context.ts'
-import { redirectsOf, tellMoved } from './fetch-redirects.ts'
+import { type FetchRedirects, redirectsOf, tellMoved, type Told } from './fetch-redirects.ts'
 import { type FetchPlan, planFetch } from './fetch-request.ts'
 import type { SessionPartition } from './fetch-sessions.ts'
 import { leadershipOf, whenSettled } from './leadership.ts'
@@ -68,7 +68,7 @@ class FetchTask {
   private bytes = 0
   private hasError = false
   /** Whether partitions that are elsewhere are told as replicas to prefer, not as errors. */
-  private isDeaf = false
+  private readonly tellings = new Map<string, Told>()
   private cold: Promise<void>[] = []
   private timer: Timer | null = null
   private watched: Partition[] = []
@@ -100,7 +100,7 @@ class FetchTask {
   readonly run = (): void => {
     this.unwatch()
     this.reset()
-    this.isDeaf = this.looksDeaf()
+    this.decideHowToTell()
     let outOfRange = false
     for (const wanted of this.plan.partitions.values()) {
       const look = this.look(wanted)
@@ -214,22 +214,34 @@ class FetchTask {
     if (ownership === undefined) return this.failed(wanted, 'NOT_LEADER_OR_FOLLOWER')
     const { nodeId: leaderId, leaderEpoch } = ownership
     const isElsewhere = leaderId !== this.broker.node.nodeId
-    if (this.isDeaf && isElsewhere) return this.redirected(wanted, leaderId)
+    if (isElsewhere && this.howToTell(wanted) === 'redirect')
+      return this.redirected(wanted, leaderId)
     const look = this.failed(wanted, 'NOT_LEADER_OR_FOLLOWER')
     return { ...look, currentLeader: { leaderId, leaderEpoch } }
   }
 
-  /** Whether the client asks for what it was told is not here, now or lately. */
-  private looksDeaf(): boolean {
-    const { broker, request } = this
-    const redirects = redirectsOf(request.connection)
-    if (redirects === undefined || request.version < PREFERS_REPLICAS_SINCE) return false
+  /** What this connection was told before; undefined where that makes no difference. */
+  private get redirects(): FetchRedirects | undefined {
+    const { connection, version } = this.request
+    return version < PREFERS_REPLICAS_SINCE ? undefined : redirectsOf(connection)
+  }
+
+  /** Of what is not here: decided once, however often the request is looked at. */
+  private decideHowToTell(): void {
+    const { broker, redirects } = this
+    if (redirects === undefined) return
     const nowMs = broker.clock.nowMs()
     for (const { topicId, partition } of this.plan.partitions.values()) {
-      const { kind } = leadershipOf(broker, topicId, partition)
-      if (kind === 'elsewhere') redirects.asked(topicId, partition, nowMs)
+      if (leadershipOf(broker, topicId, partition).kind !== 'elsewhere') continue
+      this.tellings.set(`${topicId}/${partition}`, redirects.asked(topicId, partition, nowMs))
     }
-    return redirects.isDeaf(nowMs)
+  }
+
+  private howToTell({ topicId, partition }: SessionPartition): Told {
+    const decided = this.tellings.get(`${topicId}/${partition}`)
+    if (decided !== undefined) return decided
+    // It has moved while the request waited.
+    return this.redirects?.isDeaf(this.broker.clock.nowMs()) ? 'redirect' : 'error'
   }
 
   private redirected(wanted: SessionPartition, preferredReplica: number): Look {
@@ -325,9 +337,11 @@ class FetchTask {
         const { leaderId } = look.currentLeader
         const { connection } = request
         const { listener } = connection
-        tellMoved(connection, look.wanted, this.broker.clock.nowMs())
+        tellMoved(connection, look.wanted, 'error', this.broker.clock.nowMs())
         const endpoint = endpointOf(this.broker.node.image, leaderId, listener)
         if (endpoint !== null) endpoints.set(endpoint.nodeId, endpoint)
+      } else if (look.preferredReplica >= 0) {
+        tellMoved(request.connection, look.wanted, 'redirect', this.broker.clock.nowMs())
       }
     }
     request.respond(
