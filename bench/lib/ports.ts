@@ -1,5 +1,6 @@
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
+import { accepts } from '../../base/testing/accepts.ts'
 
 /** A port of 127.0.0.1 that nobody listens on now. */
 export async function freePort(): Promise<number> {
@@ -10,17 +11,6 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-function canConnect(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    socket.once('error', () => resolve(false))
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-  })
-}
-
 /** Resolves once somebody listens on `port`; false when `isGone` says so first, or time is up. */
 export async function whenListening(
   port: number,
@@ -29,7 +19,7 @@ export async function whenListening(
 ): Promise<boolean> {
   const endMs = performance.now() + timeoutMs
   while (performance.now() < endMs && !isGone()) {
-    if (await canConnect(port)) return true
+    if (await accepts({ host: '127.0.0.1', port })) return true
     await pause(50)
   }
   return false

@@ -32,7 +32,10 @@ export class FetchRedirects {
     this.told.set(`${topicId}/${partition}`, how)
   }
 
-  /** How to tell it now, as it asks for a partition that is not here. */
+  /**
+   * How to tell it now, as it asks for a partition that is not here. The same, however often that is
+   * looked at before it is told.
+   */
   asked(topicId: string, partition: number, nowMs: number): Told {
     const isRecent = nowMs - this.toldAtMs <= TOLD_MS
     const last = isRecent ? this.told.get(`${topicId}/${partition}`) : undefined

@@ -13,7 +13,7 @@ import {
   type NodeEndpoint,
   ZERO_UUID,
 } from './context.ts'
-import { type FetchRedirects, redirectsOf, tellMoved, type Told } from './fetch-redirects.ts'
+import { redirectsOf, tellMoved, type Told } from './fetch-redirects.ts'
 import { type FetchPlan, planFetch } from './fetch-request.ts'
 import type { SessionPartition } from './fetch-sessions.ts'
 import { leadershipOf, whenSettled } from './leadership.ts'
@@ -67,8 +67,6 @@ class FetchTask {
   private frames: SharedBytes[] = []
   private bytes = 0
   private hasError = false
-  /** Whether partitions that are elsewhere are told as replicas to prefer, not as errors. */
-  private readonly tellings = new Map<string, Told>()
   private cold: Promise<void>[] = []
   private timer: Timer | null = null
   private watched: Partition[] = []
@@ -100,7 +98,6 @@ class FetchTask {
   readonly run = (): void => {
     this.unwatch()
     this.reset()
-    this.decideHowToTell()
     let outOfRange = false
     for (const wanted of this.plan.partitions.values()) {
       const look = this.look(wanted)
@@ -199,7 +196,7 @@ class FetchTask {
       const known = broker.node.image.topics.has(topicId)
       return this.failed(wanted, byId && !known ? 'UNKNOWN_TOPIC_ID' : 'UNKNOWN_TOPIC_OR_PARTITION')
     }
-    if (leadership.kind !== 'here') return this.notLeader(wanted)
+    if (leadership.kind !== 'here') return this.notLeader(wanted, leadership.kind === 'elsewhere')
     const { partition } = leadership
     if (wanted.currentLeaderEpoch >= 0 && wanted.currentLeaderEpoch !== partition.leaderEpoch) {
       const isOld = wanted.currentLeaderEpoch < partition.leaderEpoch
@@ -208,40 +205,27 @@ class FetchTask {
     return this.read(wanted, partition)
   }
 
-  private notLeader(wanted: SessionPartition): Look {
+  private notLeader(wanted: SessionPartition, isCertain: boolean): Look {
     const { image } = this.broker.node
     const ownership = image.topics.get(wanted.topicId)?.partitions[wanted.partition]
     if (ownership === undefined) return this.failed(wanted, 'NOT_LEADER_OR_FOLLOWER')
     const { nodeId: leaderId, leaderEpoch } = ownership
     const isElsewhere = leaderId !== this.broker.node.nodeId
-    if (isElsewhere && this.howToTell(wanted) === 'redirect')
+    if (isElsewhere && this.howToTell(wanted, isCertain) === 'redirect') {
       return this.redirected(wanted, leaderId)
+    }
     const look = this.failed(wanted, 'NOT_LEADER_OR_FOLLOWER')
     return { ...look, currentLeader: { leaderId, leaderEpoch } }
   }
 
-  /** What this connection was told before; undefined where that makes no difference. */
-  private get redirects(): FetchRedirects | undefined {
+  private howToTell({ topicId, partition }: SessionPartition, isCertain: boolean): Told {
     const { connection, version } = this.request
-    return version < PREFERS_REPLICAS_SINCE ? undefined : redirectsOf(connection)
-  }
-
-  /** Of what is not here: decided once, however often the request is looked at. */
-  private decideHowToTell(): void {
-    const { broker, redirects } = this
-    if (redirects === undefined) return
-    const nowMs = broker.clock.nowMs()
-    for (const { topicId, partition } of this.plan.partitions.values()) {
-      if (leadershipOf(broker, topicId, partition).kind !== 'elsewhere') continue
-      this.tellings.set(`${topicId}/${partition}`, redirects.asked(topicId, partition, nowMs))
-    }
-  }
-
-  private howToTell({ topicId, partition }: SessionPartition): Told {
-    const decided = this.tellings.get(`${topicId}/${partition}`)
-    if (decided !== undefined) return decided
-    // It has moved while the request waited.
-    return this.redirects?.isDeaf(this.broker.clock.nowMs()) ? 'redirect' : 'error'
+    const redirects = version < PREFERS_REPLICAS_SINCE ? undefined : redirectsOf(connection)
+    if (redirects === undefined) return 'error'
+    const nowMs = this.broker.clock.nowMs()
+    if (isCertain) return redirects.asked(topicId, partition, nowMs)
+    // The image may name yesterday's owner: nobody is deaf for not going there.
+    return redirects.isDeaf(nowMs) ? 'redirect' : 'error'
   }
 
   private redirected(wanted: SessionPartition, preferredReplica: number): Look {
@@ -254,7 +238,7 @@ class FetchTask {
     const { fetchOffset } = wanted
     const { highWatermark, logStartOffset } = partition
     if (fetchOffset < logStartOffset || fetchOffset > highWatermark) {
-      if (this.head === 'unreadable') return this.notLeader(wanted)
+      if (this.head === 'unreadable') return this.notLeader(wanted, false)
       return this.failed(wanted, 'OFFSET_OUT_OF_RANGE')
     }
     const look: Look = {

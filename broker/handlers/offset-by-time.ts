@@ -5,7 +5,7 @@ import type { Partition } from '../partition/partition.ts'
 import type { Run, RunTable } from '../partition/run-table.ts'
 import type { CachedRun } from '../partition/tail-cache.ts'
 import * as batch from '../protocol/batch-header.ts'
-import { codecOf, findRecord, type RecordPlace, unpackRecords } from '../protocol/records.ts'
+import { findRecord, type RecordPlace, unpackRecords } from '../protocol/records.ts'
 import { whileUnpacking } from './unpacking.ts'
 
 /** A record found by its time, with the leader epoch that it was written in. */
@@ -114,7 +114,10 @@ async function inBatch(
     })
   }
   try {
-    const packed = { codec: codecOf(buffer, position), bytes: batch.batchBytes(buffer, position) }
+    const packed = {
+      codec: batch.codecOf(buffer, position),
+      bytes: batch.batchBytes(buffer, position),
+    }
     const found = await (packed.codec === batch.compressionCodec.none
       ? search()
       : whileUnpacking(packed, search))

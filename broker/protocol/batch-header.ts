@@ -76,6 +76,11 @@ export function attributes(buffer: Buffer, position = 0): number {
   return buffer.readInt16BE(position + ATTRIBUTES_POSITION)
 }
 
+/** The codec that the records of the batch at `position` are packed with. */
+export function codecOf(buffer: Buffer, position = 0): number {
+  return attributes(buffer, position) & COMPRESSION_MASK
+}
+
 export function lastOffsetDelta(buffer: Buffer, position = 0): number {
   return buffer.readInt32BE(position + 23)
 }

@@ -4,7 +4,7 @@ import {
   baseOffset,
   baseTimestamp,
   batchBytes,
-  COMPRESSION_MASK,
+  codecOf,
   LOG_APPEND_TIME_BIT,
   maxTimestamp,
   recordsCount,
@@ -16,11 +16,6 @@ import { DecodeError, Reader } from './reader.ts'
 export interface RecordPlace {
   readonly offset: number
   readonly timestampMs: number
-}
-
-/** The codec that the records of the batch at `position` are packed with. */
-export function codecOf(buffer: Buffer, position: number): number {
-  return attributes(buffer, position) & COMPRESSION_MASK
 }
 
 /**

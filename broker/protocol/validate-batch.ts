@@ -7,6 +7,7 @@ import {
   BATCH_LENGTH_END,
   BATCH_MAGIC,
   batchBytes,
+  codecOf,
   COMPRESSION_MASK,
   compressionCodec,
   computeCrc,
@@ -89,7 +90,7 @@ export function validateBatch(
   if (records === null) return refusedBatch('invalid-record', 'no record batch')
   const framing = checkFraming(records)
   if (framing !== null) return framing
-  const codec = attributes(records) & COMPRESSION_MASK
+  const codec = codecOf(records)
   if (codec === compressionCodec.zstd && !zstdAllowed) {
     return refusedBatch('unsupported-compression', 'zstd needs version 7 of this request or later')
   }

@@ -217,17 +217,17 @@ DONE_BEFORE = {
 
 def administer():
     report("ready")
-    admin = AdminClient(configuration())
-    for name in [name for name, _ in admin_steps(admin)]:
+    steps = admin_steps(AdminClient(configuration()))
+    for index, (name, _) in enumerate(steps):
         end = time.monotonic() + EVENTUALLY_SECONDS_MAX
         timed_out = False
         while True:
             try:
-                dict(admin_steps(admin))[name]()
+                steps[index][1]()
                 report("step", name=name, outcome="passed")
                 break
             except Exception as error:  # whatever the client raises is the finding
-                if timed_out and DONE_BEFORE.get(name, "nothing") in str(error):
+                if timed_out and name in DONE_BEFORE and DONE_BEFORE[name] in str(error):
                     report("step", name=name, outcome="passed")
                     break
                 timed_out = timed_out or isinstance(error, TimeoutError)
@@ -237,7 +237,7 @@ def administer():
                     break
                 time.sleep(0.2)
                 if settings.get("isPatient"):
-                    admin = AdminClient(configuration())
+                    steps = admin_steps(AdminClient(configuration()))
 
 
 library = f"{confluent_kafka.__version__} (librdkafka {confluent_kafka.libversion()[0]})"

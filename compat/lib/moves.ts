@@ -5,6 +5,8 @@ import { until } from '../../e2e/lib/wait.ts'
 import { ask, leadersOf, metadataOf } from '../../e2e/lib/wire-client.ts'
 
 export const OFFSETS_TOPIC = '__consumer_offsets'
+/** Between one move and the next, where things move all the time. */
+export const MOVE_EVERY_MS = 1_500
 
 /**
  * Asks brokers that run, one after the other, until one answers: what a scenario does to them may

@@ -2,6 +2,7 @@ import { pause } from '../../e2e/lib/wait.ts'
 import { type Cell, PARTITIONS } from '../lib/cell.ts'
 import {
   coordinatingPartition,
+  MOVE_EVERY_MS,
   moveOn,
   moveTo,
   OFFSETS_TOPIC,
@@ -19,7 +20,6 @@ const MOVES_PER_ROUND = 3
  */
 const COORDINATOR_ROUNDS = 2
 const COORDINATOR_MOVES_PER_ROUND = 5
-const MOVE_EVERY_MS = 1_500
 const KILLS = 2
 /** Partition after partition moves, of every topic that clients use. */
 async function runMoves(cell: Cell): Promise<undefined> {

@@ -1,14 +1,20 @@
 import type { Cluster } from '../../e2e/lib/cluster.ts'
 import { readTopic } from '../../e2e/lib/kcat.ts'
 import { pause, until } from '../../e2e/lib/wait.ts'
-import { coordinatingPartition, moveOn, OFFSETS_TOPIC, ownerOf, untilOwned } from '../lib/moves.ts'
+import {
+  coordinatingPartition,
+  MOVE_EVERY_MS,
+  moveOn,
+  OFFSETS_TOPIC,
+  ownerOf,
+  untilOwned,
+} from '../lib/moves.ts'
 import { PARTITIONS } from '../lib/cell.ts'
-import type { ToolBench } from './tool-run.ts'
+import { disturbUntilEnd, type ToolBench } from './tool-run.ts'
 import type { ToolTrial } from './tool-trial.ts'
 import { verifiablyConsume, verifiablyProduce } from './verifiable.ts'
 
 const PREFIX = 'org.apache.kafka.tools'
-const MOVE_EVERY_MS = 1_500
 const MOVES_BEFORE_KILL = 2
 /** A tool that waits for records gives up after this, far longer than anybody is away. */
 const SILENCE_MS_MAX = 60_000
@@ -132,15 +138,7 @@ async function disturb(cluster: Cluster, isOver: () => boolean): Promise<void> {
 /** Makes what the tools need, and disturbs the cluster until all that `start` started has ended. */
 export async function disturbWhile(cluster: Cluster, start: () => Promise<unknown>): Promise<void> {
   for (const topic of TOPICS) await cluster.createTopic(topic, PARTITIONS)
-  let isOver = false
-  const trials = start().finally(() => {
-    isOver = true
-  })
-  try {
-    await disturb(cluster, () => isOver)
-  } finally {
-    await trials
-  }
+  await disturbUntilEnd(start, (isOver) => disturb(cluster, isOver))
 }
 
 /** Of the producer itself: these two tools set it to 3 and to 0. */

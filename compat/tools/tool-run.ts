@@ -11,6 +11,25 @@ const SCRIPT = fileURLToPath(new URL('../../scripts/kafka-tools.sh', import.meta
 /** Far more than any takes: one that hangs must not hold up all others. */
 const RUN_MS_MAX = 240_000
 
+/** What goes on beside tools until they are over: it looks at `isOver` every now and then. */
+export type Disturbance = (isOver: () => boolean) => Promise<void>
+
+/** Disturbs until all that `start` started has ended; waits for both, also when one fails. */
+export async function disturbUntilEnd(
+  start: () => Promise<unknown>,
+  disturb: Disturbance,
+): Promise<void> {
+  let isOver = false
+  const trials = start().finally(() => {
+    isOver = true
+  })
+  try {
+    await disturb(() => isOver)
+  } finally {
+    await trials
+  }
+}
+
 /** The cluster that the tools are tried on, and how they are run there. */
 export class ToolBench {
   readonly cluster: Cluster

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
+import { accepts } from '../../base/testing/accepts.ts'
 import { pause, until } from '../lib/wait.ts'
-import { accepts } from './lib/accepts.ts'
 import { CheckedLoad } from './lib/checked-load.ts'
 import { closing } from './lib/closing.ts'
 import { killContainer } from './lib/containers.ts'

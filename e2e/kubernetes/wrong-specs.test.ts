@@ -24,6 +24,11 @@ function storageWith(change: object): { readonly storage: { readonly s3: object 
   return { storage: { s3: { ...storage.s3, prefix: 'wrong', ...change } } }
 }
 
+function patchStorage(name: string, storage: object): Promise<string> {
+  const patch = JSON.stringify({ spec: { storage } })
+  return product.kube.kubectl('patch', 'stc', name, '-n', NAMESPACE, '--type=merge', '-p', patch)
+}
+
 describe('by the API server, before anything is done', () => {
   const two = (port: number): object[] => [
     { name: 'a', port: 9092, type: 'internal' },
@@ -64,21 +69,14 @@ describe('by the API server, before anything is done', () => {
     const storage = first === null ? {} : { storage: { volume: first } }
     await product.apply('moved', { ...storage, paused: true })
     const kind = first === null ? 's3' : 'volume'
-    const patch = JSON.stringify({ spec: { storage: { [kind]: change } } })
-    const patching = product.kube.kubectl(
-      ...['patch', 'stc', 'moved', '-n', NAMESPACE, '--type=merge', '-p', patch],
-    )
-    await expect(patching).rejects.toThrow(words)
+    await expect(patchStorage('moved', { [kind]: change })).rejects.toThrow(words)
     await product.remove('moved')
   })
 
   test('another kind of storage', async () => {
     await product.apply('moved', { paused: true })
-    const patch = JSON.stringify({ spec: { storage: { s3: null, volume } } })
-    const patching = product.kube.kubectl(
-      ...['patch', 'stc', 'moved', '-n', NAMESPACE, '--type=merge', '-p', patch],
-    )
-    await expect(patching).rejects.toThrow('storage cannot change from one kind to the other')
+    const words = 'storage cannot change from one kind to the other'
+    await expect(patchStorage('moved', { s3: null, volume })).rejects.toThrow(words)
     await product.remove('moved')
   })
 })

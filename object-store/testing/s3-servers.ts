@@ -2,11 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { accepts } from '../../base/testing/accepts.ts'
 
 /**
  * Real S3 servers for tests, on 127.0.0.1 with a free port and a temporary folder. Whoever starts
@@ -41,14 +42,6 @@ async function freePort(): Promise<number> {
   const { port } = server.address() as AddressInfo
   await new Promise((resolve) => server.close(resolve))
   return port
-}
-
-function canConnect(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    socket.on('connect', () => resolve(true)).on('error', () => resolve(false))
-    socket.on('connect', () => socket.destroy())
-  })
 }
 
 function stopped(child: ChildProcess): boolean {
@@ -87,7 +80,7 @@ async function start(
     child.stderr.on('data', keep)
     const endMs = Date.now() + START_MS_MAX
     while (Date.now() < endMs && !stopped(child) && child.pid !== undefined) {
-      if (await canConnect(port)) return { child, port, output: () => said }
+      if (await accepts({ host: '127.0.0.1', port })) return { child, port, output: () => said }
       await pause(20)
     }
     await end(child)

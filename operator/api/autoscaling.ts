@@ -21,24 +21,18 @@ export type BrokerMetric = keyof typeof brokerMetrics
 export const brokerMetricNames = Object.keys(brokerMetrics) as readonly BrokerMetric[]
 
 /** What a cluster's metric takes of the values of its brokers. */
-export const summaries = ['max', 'mean', 'total'] as const
+const summaries = ['max', 'mean', 'total'] as const
 export type Summary = (typeof summaries)[number]
 
-/** A metric of a whole cluster: a broker's metric, and how it is summed up over all brokers. */
-export type ClusterMetric = `${BrokerMetric}_${Summary}`
-export const clusterMetricNames: readonly ClusterMetric[] = brokerMetricNames.flatMap((metric) =>
-  summaries.map((summary): ClusterMetric => `${metric}_${summary}`),
+/** The metrics of a whole cluster by name, such as `streamcluster_saturation_max`. */
+export const clusterMetrics: ReadonlyMap<
+  string,
+  { readonly metric: BrokerMetric; readonly summary: Summary }
+> = new Map(
+  brokerMetricNames.flatMap((metric) =>
+    summaries.map((summary) => [`${metric}_${summary}`, { metric, summary }]),
+  ),
 )
-
-/** What a name such as `streamcluster_saturation_max` stands for; null where there is no such metric. */
-export function clusterMetric(name: string): { metric: BrokerMetric; summary: Summary } | null {
-  for (const metric of brokerMetricNames) {
-    for (const summary of summaries) {
-      if (name === `${metric}_${summary}`) return { metric, summary }
-    }
-  }
-  return null
-}
 
 /** Kubernetes' own limits (k8s.io/api autoscaling/v2, HPAScalingRules and HPAScalingPolicy). */
 const STABILIZATION_SECONDS_MAX = 3600
@@ -59,6 +53,21 @@ const positiveQuantity = quantity.refine((value) => quantityMilli(value) !== 0, 
   error: 'must be more than zero',
 })
 
+/** That `field` is there with that type, and only then: as Zod checks it, and the API server. */
+function goesWith(type: string, field: string, where: string) {
+  return {
+    holds: (value: object): boolean => {
+      const given = value as Record<string, unknown>
+      return (given['type'] === type) === (given[field] !== undefined)
+    },
+    problem: { path: [field], error: `must be there with type ${type}, and only then` },
+    rule: [
+      `(self.type == '${type}') == has(self.${field})`,
+      `${where}: ${field} goes with type ${type}, and only with it`,
+    ] as const,
+  }
+}
+
 const podsMetric = fields({
   metric: fields({
     name: z
@@ -77,10 +86,14 @@ const podsMetric = fields({
   }).describe('What one broker should carry.'),
 })
 
+const TARGET = 'autoscaling.metrics[].object.target'
+const withValue = goesWith('Value', 'value', TARGET)
+const withAverageValue = goesWith('AverageValue', 'averageValue', TARGET)
+
 const objectMetric = fields({
   metric: fields({
     name: z
-      .enum(clusterMetricNames, {
+      .enum([...clusterMetrics.keys()], {
         error:
           "must be one of the brokers' metrics with _max (of the hottest broker), _mean or _total: " +
           'streamcluster_saturation_max, for one',
@@ -104,31 +117,14 @@ const objectMetric = fields({
       .optional()
       .describe("What one broker's share of it should be, with type AverageValue."),
   })
-    .refine(({ type, value }) => (type === 'Value') === (value !== undefined), {
-      path: ['value'],
-      error: 'must be there with type Value, and only then',
-    })
-    .refine(
-      ({ type, averageValue }) => (type === 'AverageValue') === (averageValue !== undefined),
-      {
-        path: ['averageValue'],
-        error: 'must be there with type AverageValue, and only then',
-      },
-    )
-    .meta(
-      celRules(
-        [
-          "(self.type == 'Value') == has(self.value)",
-          'autoscaling.metrics[].object.target: value goes with type Value, and only with it',
-        ],
-        [
-          "(self.type == 'AverageValue') == has(self.averageValue)",
-          'autoscaling.metrics[].object.target: averageValue goes with type AverageValue, and only with it',
-        ],
-      ),
-    )
+    .refine(withValue.holds, withValue.problem)
+    .refine(withAverageValue.holds, withAverageValue.problem)
+    .meta(celRules(withValue.rule, withAverageValue.rule))
     .describe('What the metric should be.'),
 })
+
+const withPods = goesWith('Pods', 'pods', 'autoscaling.metrics[]')
+const withObject = goesWith('Object', 'object', 'autoscaling.metrics[]')
 
 const scalingMetric = fields({
   type: z
@@ -142,26 +138,9 @@ const scalingMetric = fields({
     .optional()
     .describe('The metric of this cluster and its target, with type Object.'),
 })
-  .refine(({ type, pods }) => (type === 'Pods') === (pods !== undefined), {
-    path: ['pods'],
-    error: 'must be there with type Pods, and only then',
-  })
-  .refine(({ type, object }) => (type === 'Object') === (object !== undefined), {
-    path: ['object'],
-    error: 'must be there with type Object, and only then',
-  })
-  .meta(
-    celRules(
-      [
-        "(self.type == 'Pods') == has(self.pods)",
-        'autoscaling.metrics[]: pods goes with type Pods, and only with it',
-      ],
-      [
-        "(self.type == 'Object') == has(self.object)",
-        'autoscaling.metrics[]: object goes with type Object, and only with it',
-      ],
-    ),
-  )
+  .refine(withPods.holds, withPods.problem)
+  .refine(withObject.holds, withObject.problem)
+  .meta(celRules(withPods.rule, withObject.rule))
 
 const scalingPolicy = fields({
   type: z

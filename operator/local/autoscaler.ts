@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../base/clock.ts'
-import { brokerMetricNames, summaries } from '../api/autoscaling.ts'
+import { clusterMetrics } from '../api/autoscaling.ts'
 import { milliByMetricOf, summarize } from '../brokers/broker-load.ts'
 import type { Fleet } from './fleet.ts'
 import type { FleetMember } from './fleet-member.ts'
@@ -73,10 +73,10 @@ function podOf(member: FleetMember, nowMs: number): HpaPod {
 /** As the metrics API tells them: nothing of a cluster while a broker that serves is silent. */
 function clusterMetricsOf(serving: readonly HpaPod[]): ReadonlyMap<string, number> {
   const known = new Map<string, number>()
-  for (const metric of brokerMetricNames) {
+  for (const [name, { metric, summary }] of clusterMetrics) {
     const values = serving.flatMap(({ milliByMetric }) => milliByMetric.get(metric) ?? [])
     if (values.length === 0 || values.length < serving.length) continue
-    for (const summary of summaries) known.set(`${metric}_${summary}`, summarize(values, summary))
+    known.set(name, summarize(values, summary))
   }
   return known
 }

@@ -86,18 +86,21 @@ function average(values: readonly number[]): number {
  * value / target) with a target of type Value, ceil(value / target) with one of type AverageValue.
  * `milli` is null when it is not known.
  */
-export function proposeReplicasForObject(options: {
-  readonly milli: number | null
-  readonly targetMilli: number
-  readonly isPerPod: boolean
-  readonly currentReplicas: number
-  readonly podCount: number
-  readonly readyCount: number
-  readonly tolerance: HpaTolerance
-}): MetricProposal {
-  const { milli, targetMilli, isPerPod, currentReplicas, podCount, readyCount } = options
+export function proposeReplicasForObject(
+  pods: readonly HpaPod[],
+  options: {
+    readonly milli: number | null
+    readonly targetMilli: number
+    readonly isPerPod: boolean
+    readonly currentReplicas: number
+    readonly tolerance: HpaTolerance
+  },
+): MetricProposal {
+  const { milli, targetMilli, isPerPod, currentReplicas } = options
   assert(targetMilli > 0, 'a target is positive')
   if (milli === null) return { kind: 'missing' }
+  const podCount = pods.length
+  const readyCount = pods.filter(({ milliByMetric }) => milliByMetric.size > 0).length
   const averageMilli = isPerPod ? Math.ceil(milli / Math.max(1, podCount)) : milli
   const ratio = isPerPod ? milli / (targetMilli * podCount) : milli / targetMilli
   let replicas = Math.ceil(isPerPod ? milli / targetMilli : ratio * readyCount)

@@ -154,18 +154,15 @@ const UNMEASURED = {
 function measure(spec: HpaSpec, now: HpaSight): MetricStatus[] {
   const { tolerance } = spec
   const { pods, currentReplicas } = now
-  const readyCount = pods.filter(({ milliByMetric }) => milliByMetric.size > 0).length
   return spec.metrics.map((metric) => {
     const { name, compared, targetMilli } = metric
     const common = { targetMilli, currentReplicas, tolerance }
     const proposal =
       compared === 'pods'
         ? proposeReplicas(pods, { metric: name, ...common })
-        : proposeReplicasForObject({
+        : proposeReplicasForObject(pods, {
             milli: now.milliByClusterMetric.get(name) ?? null,
             isPerPod: compared === 'object-per-pod',
-            podCount: pods.length,
-            readyCount,
             ...common,
           })
     const measured = proposal.kind === 'measured'

@@ -2,7 +2,7 @@ import { type DrainReason, type FleetEvent, type KillReason, nameOf } from './fl
 import {
   type BrokerMetric,
   brokerMetricNames,
-  clusterMetric,
+  clusterMetrics,
   type Summary,
 } from '../api/autoscaling.ts'
 import type { HpaDecision, HpaMetric, MetricStatus } from './hpa.ts'
@@ -105,10 +105,10 @@ const SUMMARY_WORDS: Record<Summary, string> = {
   total: ' of all brokers',
 }
 
-function shortName({ name, compared }: HpaMetric): string {
+function shortName({ name }: HpaMetric): string {
   const { metric, summary } = partsOf(name)
   const short = metric === null ? name : METRIC_WORDS[metric].short
-  return compared === 'pods' || summary === null ? short : `${short}${SUMMARY_WORDS[summary]}`
+  return summary === null ? short : `${short}${SUMMARY_WORDS[summary]}`
 }
 
 function valueWords({ name }: HpaMetric, milli: number): string {
@@ -117,10 +117,8 @@ function valueWords({ name }: HpaMetric, milli: number): string {
 }
 
 function partsOf(name: string): { metric: BrokerMetric | null; summary: Summary | null } {
-  const metric = brokerMetricNames.find((each) => each === name)
-  return metric === undefined
-    ? (clusterMetric(name) ?? { metric: null, summary: null })
-    : { metric, summary: null }
+  const metric = brokerMetricNames.find((each) => each === name) ?? null
+  return clusterMetrics.get(name) ?? { metric, summary: null }
 }
 
 function percent(share: number): string {

@@ -1,4 +1,4 @@
-import { brokerMetricNames, clusterMetricNames } from '../api/autoscaling.ts'
+import { brokerMetricNames, clusterMetrics } from '../api/autoscaling.ts'
 import { API_GROUP, API_VERSION_NAME, STREAM_CLUSTER_KIND } from '../api/stream-cluster.ts'
 import type { ReadAttributes } from './authorization.ts'
 import {
@@ -96,7 +96,7 @@ function plainAnswer(measured: MeasuredPods, parts: readonly string[]): Answer {
     ...{ resource: 'streamclusters', name: cluster, subresource: '' },
   }
   const values: Record<string, number> = {}
-  for (const metric of clusterMetricNames) {
+  for (const metric of clusterMetrics.keys()) {
     const value = measureCluster(measured, { namespace, cluster, metric })
     // What only some brokers know of, as those of an older image do not, is left out.
     if (value !== null) values[metric] = value.milli / 1000

@@ -1,4 +1,4 @@
-import { brokerMetricNames, clusterMetricNames } from '../api/autoscaling.ts'
+import { brokerMetricNames, clusterMetrics } from '../api/autoscaling.ts'
 import { STREAM_CLUSTER_API_VERSION, STREAM_CLUSTER_KIND } from '../api/stream-cluster.ts'
 import { type Measurement, quantityText } from './measurements.ts'
 
@@ -27,7 +27,7 @@ export function groupDocument(): Record<string, unknown> {
 export function resourcesDocument(version: MetricsVersion): Record<string, unknown> {
   const names = [
     ...brokerMetricNames.map((metric) => `pods/${metric}`),
-    ...clusterMetricNames.map((metric) => `${CLUSTER_RESOURCE}/${metric}`),
+    ...[...clusterMetrics.keys()].map((metric) => `${CLUSTER_RESOURCE}/${metric}`),
   ]
   return {
     kind: 'APIResourceList',

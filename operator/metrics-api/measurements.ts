@@ -1,4 +1,4 @@
-import { type BrokerMetric, clusterMetric } from '../api/autoscaling.ts'
+import { type BrokerMetric, clusterMetrics } from '../api/autoscaling.ts'
 import type { KubeObject } from '../kube/objects.ts'
 import { milliByMetricOf, summarize } from '../brokers/broker-load.ts'
 import { LABEL_CLUSTER, LABEL_STATE, STATE_DRAINING } from '../stream-cluster/labels.ts'
@@ -52,8 +52,8 @@ export function measureCluster(
   measured: MeasuredPods,
   about: { readonly namespace: string; readonly cluster: string; readonly metric: string },
 ): Measurement | null {
-  const known = clusterMetric(about.metric)
-  if (known === null) return null
+  const known = clusterMetrics.get(about.metric)
+  if (known === undefined) return null
   const { metric, summary } = known
   const { namespace, cluster } = about
   const selects = (pod: KubeObject): boolean => isServing(pod, { namespace, cluster })

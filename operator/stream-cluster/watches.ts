@@ -98,7 +98,8 @@ export class Watches {
     more: InformerOptions,
   ): Informer {
     const informer = this.informer(kind, namespace, more)
-    for (const list of [into, this.informers]) list.push(informer)
+    into.push(informer)
+    this.informers.push(informer)
     this.byKind.set(kind.kind, [...(this.byKind.get(kind.kind) ?? []), informer])
     return informer
   }
