@@ -131,6 +131,53 @@ describe('planMoves', () => {
     }
   })
 
+  test('keeps the shares of those that are missing: nothing moves twice, however they come', () => {
+    for (let seed = 0; seed < 60; seed++) {
+      const random = seededRandom(seed)
+      const [before, coming] = [1 + random.below(4), 1 + random.below(4)]
+      const count = 40 * (before + coming) + random.below(40)
+      let nodes = Array.from({ length: before }, (_, at) =>
+        node(at + 1, partitionsOf(Array(Math.floor(count / before)).fill(0), `t${at + 1}`)),
+      )
+      const moved = new Map<string, number>()
+      for (let nth = 1; nth <= coming; nth++) {
+        nodes.push(node(before + nth, []))
+        for (let round = 0; round < 10; round++) {
+          const moves = planMoves(nodes, 1_000, coming - nth)
+          for (const { topicId, partition } of moves) {
+            const id = `${topicId}/${partition}`
+            moved.set(id, (moved.get(id) ?? 0) + 1)
+          }
+          nodes = afterMoves(nodes, moves)
+        }
+      }
+      const counts = nodes.map(({ list }) => list.length)
+      const mean = counts.reduce((sum, each) => sum + each, 0) / counts.length
+      expect({ seed, twice: [...moved.values()].filter((times) => times > 1) }).toEqual({
+        seed,
+        twice: [],
+      })
+      for (const each of counts) {
+        expect(Math.abs(each - mean)).toBeLessThanOrEqual(Math.max(1, mean * 0.1))
+      }
+    }
+  })
+
+  test('leaves loads as they are while some are missing', () => {
+    const nodes = [
+      node(
+        1,
+        partitionsOf(
+          [8, 8, 8].map((each) => each * MEBIBYTE),
+          'hot',
+        ),
+      ),
+    ]
+    nodes.push(node(2, partitionsOf([0, 0, 0], 'cold')))
+    expect(planMoves(nodes, 100, 1)).toEqual([])
+    expect(planMoves(nodes, 100, 0)).not.toEqual([])
+  })
+
   test('leaves one heavy partition where it is: anywhere else it would weigh as much', () => {
     const alone = [node(1, partitionsOf([50 * MEBIBYTE])), node(2, [])]
     expect(planMoves(alone, 100)).toEqual([])

@@ -61,10 +61,11 @@ function stayingOf(bin: Bin): PlacedPartition[] {
 
 /**
  * Which partitions should move next, at most `movesMax` and few from each node, first those that matter most: away from
- * draining nodes, then until the counts are even, then until the measured load is. Pure and
+ * draining nodes, then until the counts are even, then until the measured load is. While `missing`
+ * more nodes are on their way, nobody gets more than a share of one among all of them. Pure and
  * deterministic: the same input gives the same moves, so two controllers agree.
  */
-export function planMoves(nodes: readonly PlacedNode[], movesMax: number): Move[] {
+export function planMoves(nodes: readonly PlacedNode[], movesMax: number, missing = 0): Move[] {
   const bins: Bin[] = nodes.map(({ nodeId, draining, count, bytesPerSecond, partitions }) => ({
     nodeId,
     draining,
@@ -98,8 +99,9 @@ export function planMoves(nodes: readonly PlacedNode[], movesMax: number): Move[
       move(source, lightest(active), chosen)
     }
   }
-  evenCounts(active, moves, movesMax, move)
-  evenLoads(active, moves, movesMax, move)
+  evenCounts(active, { moves, movesMax, missing, move })
+  // Those that are missing take load from whoever has most, too.
+  if (missing === 0) evenLoads(active, { moves, movesMax, missing, move })
   return moves
 }
 
@@ -132,18 +134,25 @@ function fullest(active: readonly Bin[], stuck: ReadonlySet<Bin>): Bin | null {
   return best
 }
 
-type MoveFunction = (source: Bin, target: Bin, chosen: PlacedPartition) => void
+interface Planning {
+  readonly moves: readonly Move[]
+  readonly movesMax: number
+  readonly missing: number
+  readonly move: (source: Bin, target: Bin, chosen: PlacedPartition) => void
+}
 
-function evenCounts(active: Bin[], moves: Move[], movesMax: number, move: MoveFunction): void {
-  const mean = active.reduce((sum, { count }) => sum + count, 0) / active.length
+function evenCounts(active: Bin[], { moves, movesMax, missing, move }: Planning): void {
+  const mean = active.reduce((sum, { count }) => sum + count, 0) / (active.length + missing)
   const slack = Math.max(1, mean * COUNT_SLACK_RATIO)
   const stuck = new Set<Bin>()
   while (moves.length < movesMax) {
     const source = fullest(active, stuck)
     if (source === null) return
     const target = lightest(active)
-    const uneven = source.count - mean > slack || mean - target.count > slack
-    if (!uneven || source.count - target.count < 2) return
+    const isUneven = source.count - mean > slack || mean - target.count > slack
+    // Who has too many keeps them for those that are missing.
+    const mayGive = missing === 0 ? isUneven : target.count + 1 <= mean
+    if (!mayGive || source.count - target.count < 2) return
     // Alternating between light and heavy ones would need foresight; the share of load that the
     // target lacks is what the partition should carry.
     const wantedLoad = Math.max(0, (source.load - target.load) / (source.count - target.count))
@@ -168,7 +177,7 @@ function nearest(partitions: readonly PlacedPartition[], load: number): PlacedPa
   return best
 }
 
-function evenLoads(active: Bin[], moves: Move[], movesMax: number, move: MoveFunction): void {
+function evenLoads(active: Bin[], { moves, movesMax, move }: Planning): void {
   const mean = active.reduce((sum, { load }) => sum + load, 0) / active.length
   const slack = Math.max(LOAD_SLACK_BYTES_PER_SECOND, mean * LOAD_SLACK_RATIO)
   const countMean = active.reduce((sum, { count }) => sum + count, 0) / active.length

@@ -278,6 +278,58 @@ describe('balance', () => {
     expect(movesInAll(world)).toBeLessThanOrEqual(22)
   })
 
+  test('nodes that were ordered together get their shares one by one, and nothing moves twice', async () => {
+    const world = await cluster(3)
+    const operator = await world.addOperator('operator:a')
+    await world.clock.advanceBy(2_000)
+    await world.createTopic(
+      't',
+      Array.from({ length: 300 }, (_, index) => 1 + (index % 3)),
+    )
+    operator.controller.expectNodes(6)
+    for (let count = 0; count < 3; count++) {
+      await world.addNode()
+      await world.clock.advanceBy(1_000)
+    }
+    const counts = [4, 5, 6].map((id) => world.owners('t').filter((owner) => owner === id).length)
+    expect(Math.min(...counts)).toBeGreaterThanOrEqual(45)
+    expect(Math.max(...counts)).toBeLessThanOrEqual(50)
+    expect(Math.max(...world.moves().values())).toBe(1)
+  })
+
+  test('where those that were ordered do not come, the others share evenly after a while', async () => {
+    const world = await cluster(3)
+    const operator = await world.addOperator('operator:a')
+    await world.clock.advanceBy(2_000)
+    await world.createTopic(
+      't',
+      Array.from({ length: 300 }, (_, index) => 1 + (index % 3)),
+    )
+    operator.controller.expectNodes(6)
+    await world.addNode()
+    const sharesOfFourth = async (afterMs: number): Promise<number> => {
+      await world.clock.advanceBy(afterMs)
+      return world.owners('t').filter((owner) => owner === 4).length
+    }
+    expect(await sharesOfFourth(20_000)).toBe(50)
+    expect(await sharesOfFourth(20_000)).toBeGreaterThanOrEqual(67)
+  })
+
+  test('who comes has its share soon, though nobody tells an operator of it', async () => {
+    const world = await cluster(3)
+    const operator = await world.addOperator('operator:a')
+    await world.clock.advanceBy(2_000)
+    await world.createTopic(
+      't',
+      Array.from({ length: 300 }, (_, index) => 1 + (index % 3)),
+    )
+    operator.controller.expectNodes(4)
+    await world.addNode()
+    await world.clock.advanceBy(300)
+    const count = world.owners('t').filter((owner) => owner === 4).length
+    expect(count).toBeGreaterThan(60)
+  })
+
   test('a draining node is emptied', async () => {
     const world = await cluster(3)
     await world.createTopic('t', [3, 3, 3, 1, 2])

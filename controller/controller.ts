@@ -7,6 +7,7 @@ import type { MetadataRecord } from '../metadata/records.ts'
 import type { ObjectStore } from '../object-store/store.ts'
 import { type Move, type PlacedNode, planMoves } from './balancer.ts'
 import { Candidacy } from './candidacy.ts'
+import { ExpectedNodes } from './expected-nodes.ts'
 import { forgetNode, forgettableNodes } from './forget.ts'
 import { type Liveness, NodeLiveness, type PingFailure } from './liveness.ts'
 import { PartitionLoads } from './loads.ts'
@@ -22,6 +23,8 @@ import { type OwnedPartition, reassignFrom, succession, takeOver } from './takeo
 
 /** Measured loads are looked at this often; changes of nodes and partitions at once. */
 const BALANCE_EVERY_MS = 5_000
+/** What comes together makes one round: several nodes that join, or answer for the first time. */
+const GATHER_MS = 10
 
 export interface ControllerSettings extends PingSettings {
   /** A node that says nothing for so long is taken over. */
@@ -69,6 +72,7 @@ export class Controller {
   private readonly liveness: NodeLiveness
   private readonly candidacy: Candidacy
   private readonly loads = new PartitionLoads()
+  private readonly expected = new ExpectedNodes()
   private readonly abort = new AbortController()
   private readonly takingOver = new Set<number>()
   private readonly pinging = new Set<number>()
@@ -100,6 +104,8 @@ export class Controller {
       if (touched === 'all' || touched.nodes.size > 0 || touched.partitions.size > 0) {
         this.isDirty = true
       }
+      // Who has come, or has to be emptied, waits for this.
+      if (touched !== 'all' && touched.nodes.size > 0) this.hasten()
       if (touched === 'all') this.loads.sumAnew()
       if (touched === 'all') return
       const { log, clock } = this.options
@@ -119,6 +125,11 @@ export class Controller {
     this.candidacy.heard(request)
   }
 
+  /** There are to be so many nodes: what those that have yet to come will get is kept for them. */
+  expectNodes(count: number): void {
+    if (this.expected.order(count, this.options.clock.nowMs())) this.isDirty = true
+  }
+
   /**
    * Acts at once. A predecessor whose connection was refused has been asked once already: nobody
    * listens there, and its partitions wait for nothing but this.
@@ -132,6 +143,16 @@ export class Controller {
     this.timer?.cancel()
     this.tickDueAtMs = this.options.clock.nowMs()
     this.tick()
+  }
+
+  /** The next round comes at once, where this process leads. */
+  private hasten(): void {
+    const { clock } = this.options
+    const atMs = clock.nowMs() + GATHER_MS
+    if (!this.isHolder || this.abort.signal.aborted || this.tickDueAtMs <= atMs) return
+    this.timer?.cancel()
+    this.tickDueAtMs = atMs
+    this.timer = clock.after(GATHER_MS, () => this.tick())
   }
 
   private tick(): void {
@@ -177,6 +198,8 @@ export class Controller {
       }
     }
     this.takeOverTheDead()
+    // Whoever comes tells no one that is not a broker: what it waits for is looked for.
+    if (this.missingNodes() > 0) log.poke()
     if (!this.isArranging && this.takingOver.size === 0) {
       this.isArranging = true
       void this.arrange().finally(() => {
@@ -194,9 +217,12 @@ export class Controller {
     ping(node, { holder, term })
       .then(
         (reply) => {
-          if (this.livenessOf(node.nodeId) !== 'alive') this.isDirty = true
+          const isNews = this.livenessOf(node.nodeId) !== 'alive'
           this.liveness.answered(node.nodeId, clock.nowMs())
           this.loads.told(node.nodeId, reply.partitionLoads)
+          if (!isNews) return
+          this.isDirty = true
+          this.hasten()
         },
         (error: { failure?: PingFailure }) => {
           this.liveness.failed(node.nodeId, error.failure ?? 'no-answer')
@@ -319,7 +345,7 @@ export class Controller {
 
   private async balance(): Promise<void> {
     const { log, settings, logger } = this.options
-    const moves = planMoves(this.placedNodes(), settings.movesPerTickMax)
+    const moves = planMoves(this.placedNodes(), settings.movesPerTickMax, this.missingNodes())
     if (moves.length === 0) return
     const { records } = await log.append((image) => this.moveRecords(image, moves))
     if (records.length > 0) logger.info('partitions move', { count: records.length })
@@ -337,6 +363,10 @@ export class Controller {
       records.push(succession(owned, target))
     }
     return records
+  }
+
+  private missingNodes(): number {
+    return this.expected.missing(this.targets().length, this.options.clock.nowMs())
   }
 
   /** What the balancer may work with: nodes that live. */

@@ -130,6 +130,11 @@ export class ClusterSession {
     this.log.poke()
   }
 
+  /** There are to be so many brokers, also where some have yet to come. */
+  expectBrokers(count: number): void {
+    this.controller.expectNodes(count)
+  }
+
   /** Resolves once the image holds what was durable at the call, or after `withinMs`. */
   async refresh(withinMs: number): Promise<void> {
     const stop = new AbortController()

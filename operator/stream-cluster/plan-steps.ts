@@ -10,6 +10,8 @@ import type { ConfigChange } from './resources/config-map.ts'
  * finds what was done and goes on. Doing a step twice does no harm.
  */
 export interface Plan {
+  /** How many brokers there are to be, for whoever gives them their shares; null: as told before. */
+  readonly brokersExpected: number | null
   readonly addFinalizer: boolean
   /** Before the ConfigMap is applied, which is the memory of what was set. */
   readonly configs: readonly ConfigChange[]

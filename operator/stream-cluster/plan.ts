@@ -18,6 +18,7 @@ import { statusOf } from './status.ts'
 import { type Stall, stallOf } from './stall.ts'
 
 const NOTHING: Plan = {
+  brokersExpected: null,
   addFinalizer: false,
   configs: [],
   undrainNodes: [],
@@ -102,6 +103,7 @@ function planRunning(
   const events = planEvents(observed, { scale, configs, apply })
   return {
     ...NOTHING,
+    brokersExpected: scale.desired,
     addFinalizer: mustFinalize && !hasFinalizer,
     configs,
     undrainNodes: scale.undrainNodes,

@@ -72,6 +72,7 @@ export class StreamClusterReconciler {
     const { watches, sessions, client, random } = this.options
     const { cluster, key, signal } = pass
     const session = sessions.get(key)
+    if (plan.brokersExpected !== null) session?.expectBrokers(plan.brokersExpected)
     const application = new Application({ client, watches, cluster, session, signal })
     let refusal: Refusal | null = null
     const failed = async (step: string, failure: StepFailure): Promise<ReconcileResult> => {
