@@ -15,7 +15,7 @@ import { ColdReader } from './partition/cold-reader.ts'
 import { type ClosedEpoch, decodeHandoff, handoffMessages } from './partition/handoff.ts'
 import { PartitionManager } from './partition/partition-manager.ts'
 import { TailCache } from './partition/tail-cache.ts'
-import type { CallError, Transport } from './transport.ts'
+import type { CallError, InternalMethod, Transport } from './transport.ts'
 import { type WalSettings, WalWriter } from './wal/writer.ts'
 
 export interface NodeSettings {
@@ -216,6 +216,21 @@ export class Node {
       partitionLoads: this.loadMeter.busiestPartitions(),
     }
     return Buffer.from(JSON.stringify(reply))
+  }
+
+  /**
+   * Asks another node; null where there is no such node any more. Rejects with {@link CallError}.
+   * A long answer is to hold up no pings: see {@link httpTransport}.
+   */
+  async callNode(
+    nodeId: number,
+    method: InternalMethod,
+    body: Buffer,
+    timeoutMs: number,
+  ): Promise<Buffer | null> {
+    const target = this.image.nodes.get(nodeId)
+    if (target === undefined || target.state === 'sealed') return null
+    return this.options.transport.call(target, method, body, timeoutMs)
   }
 
   private async ping(node: NodeEntry, request: PingRequest): Promise<PingReply> {

@@ -2,7 +2,7 @@ import type { NodeEntry } from '../metadata/image.ts'
 import type { PingFailure } from '../controller/liveness.ts'
 
 /** What nodes ask each other. All are hints or questions; none decides anything. */
-export type InternalMethod = 'ping' | 'news' | 'handoff'
+export type InternalMethod = 'ping' | 'news' | 'handoff' | 'group'
 
 /** Calls between nodes. The simulator has its own; `internal-http.ts` is the real one. */
 export interface Transport {

@@ -17,6 +17,7 @@ import { GroupCoordinator } from './coordinator/group-coordinator.ts'
 import { groupSettings } from './coordinator/group-settings.ts'
 import { FetchSessions } from './handlers/fetch-sessions.ts'
 import { handlers, servedApis } from './handlers/index.ts'
+import { answerCall } from './handlers/passed-on.ts'
 import { Node, type NodeSettings, whenServing } from './node.ts'
 import { ProducerIds } from './producer-ids.ts'
 import { allApis, type AnyApi } from './protocol/api-keys.ts'
@@ -245,7 +246,7 @@ export class Worker {
         identity: () => this.identity(),
         call: (method, body) => {
           if (this.broker === null) throw new Error('not registered yet')
-          return this.broker.node.handleCall(method, body)
+          return answerCall(this.broker, method, body)
         },
       },
       logger,

@@ -40,6 +40,8 @@ export function httpTransport(
   clock: Pick<Clock, 'after'> = systemClock,
 ): Transport & { close(): void } {
   const agent = new Agent({ keepAlive: true, maxSockets: 4 })
+  // What a coordinator is asked may wait for it: on connections of its own, so that no ping does.
+  const slowAgent = new Agent({ keepAlive: true, maxSockets: 4 })
   return {
     call(target, method, body, timeoutMs) {
       return new Promise((resolve, reject) => {
@@ -50,7 +52,7 @@ export function httpTransport(
         }
         const { internalHost: host, internalPort: port } = target.address
         const call = request({
-          agent,
+          agent: method === 'group' ? slowAgent : agent,
           host,
           port,
           method: 'POST',
@@ -83,7 +85,10 @@ export function httpTransport(
         call.end(body)
       })
     },
-    close: () => agent.destroy(),
+    close() {
+      agent.destroy()
+      slowAgent.destroy()
+    },
   }
 }
 

@@ -3,10 +3,10 @@ import type {
   DescribeGroupsRequest,
   DescribeGroupsResponse,
 } from '../protocol/messages/describe-groups.ts'
-import type { Request } from '../request.ts'
 import { GROUP_OPERATIONS } from './authorized-operations.ts'
 import { answering, type Broker, codeOf } from './context.ts'
 import { shardFor } from './group-shard.ts'
+import { type Asker, passOn } from './pass-on.ts'
 
 type Answer = DescribeGroupsResponse['groups'][number]
 
@@ -21,25 +21,31 @@ const NOTHING = Buffer.alloc(0)
  * v3: KIP-430, what is authorized, which is everything as yet. v4: KIP-345, static members. v6:
  * KIP-1043, an error for a group that is not there; older clients are told that it is dead.
  */
-export const handleDescribeGroups = answering(
-  async (
-    broker: Broker,
-    body: DescribeGroupsRequest,
-    request: Request,
-  ): Promise<DescribeGroupsResponse> => {
-    const answers = body.groups.map((groupId) => describe(broker, groupId, request.version))
-    const groups = await Promise.all(answers)
-    if (!body.includeAuthorizedOperations) return { groups }
-    return {
-      groups: groups.map((group) => {
-        return group.errorCode === 0 ? { ...group, authorizedOperations: GROUP_OPERATIONS } : group
-      }),
-    }
-  },
-)
+export async function describeGroups(
+  broker: Broker,
+  body: DescribeGroupsRequest,
+  asker: Asker,
+): Promise<DescribeGroupsResponse> {
+  const answers = body.groups.map((groupId) => describe(broker, groupId, asker))
+  const groups = await Promise.all(answers)
+  if (!body.includeAuthorizedOperations) return { groups }
+  return {
+    groups: groups.map((group) => {
+      return group.errorCode === 0 ? { ...group, authorizedOperations: GROUP_OPERATIONS } : group
+    }),
+  }
+}
 
-async function describe(broker: Broker, groupId: string, version: number): Promise<Answer> {
+export const handleDescribeGroups = answering(describeGroups)
+
+async function describe(broker: Broker, groupId: string, asker: Asker): Promise<Answer> {
+  const { version } = asker
   const shard = await shardFor(broker, groupId)
+  if (shard === 'NOT_COORDINATOR') {
+    const asked: DescribeGroupsRequest = { groups: [groupId], includeAuthorizedOperations: false }
+    const passed = await passOn<DescribeGroupsResponse>(broker, asker, groupId, asked)
+    if (passed?.groups[0] !== undefined) return passed.groups[0]
+  }
   if (typeof shard === 'string') return { ...empty(groupId), errorCode: codeOf(shard) }
   const group = shard.groups.get(groupId)
   if (group !== undefined) return answerOf(group)

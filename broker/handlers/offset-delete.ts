@@ -1,4 +1,7 @@
-import { deleteOffsets, whyNotDeleteOffsets } from '../coordinator/offset-requests.ts'
+import {
+  deleteOffsets as deleteCommitted,
+  whyNotDeleteOffsets,
+} from '../coordinator/offset-requests.ts'
 import type {
   OffsetDeleteRequest,
   OffsetDeleteResponse,
@@ -6,34 +9,43 @@ import type {
 import type { ErrorName } from '../protocol/error-codes.ts'
 import { answering, type Broker, codeOf, findTopic } from './context.ts'
 import { groupCode, shardFor } from './group-shard.ts'
+import { type Asker, passOn } from './pass-on.ts'
 
 /** OffsetDelete: v0 (KIP-496). Answers when the deletion is durable. */
-export const handleOffsetDelete = answering(
-  async (broker: Broker, body: OffsetDeleteRequest): Promise<OffsetDeleteResponse> => {
-    const { groupId } = body
-    if (groupId === '') return failed(codeOf('INVALID_GROUP_ID'))
-    const shard = await shardFor(broker, groupId)
-    if (typeof shard === 'string') return failed(codeOf(shard))
-    const refusal = whyNotDeleteOffsets(shard, groupId)
-    if (refusal !== null) return failed(groupCode(refusal))
-    const group = shard.groups.get(groupId)
-    const isSubscribed = (topic: string): boolean => group?.subscribesTo(topic) ?? false
-    const deleted: { topic: string; partition: number }[] = []
-    const topics = body.topics.map(({ name, partitions }) => ({
-      name,
-      partitions: partitions.map(({ partitionIndex }) => {
-        const error = whyNotPartition(broker, name, partitionIndex, isSubscribed(name))
-        if (error === null) deleted.push({ topic: name, partition: partitionIndex })
-        return { partitionIndex, errorCode: codeOf(error) }
-      }),
-    }))
-    return new Promise((resolve) => {
-      deleteOffsets(shard, groupId, deleted, (error) => {
-        resolve(error === null ? { errorCode: 0, topics } : failed(groupCode(error)))
-      })
+export async function deleteOffsets(
+  broker: Broker,
+  body: OffsetDeleteRequest,
+  asker: Asker,
+): Promise<OffsetDeleteResponse> {
+  const { groupId } = body
+  if (groupId === '') return failed(codeOf('INVALID_GROUP_ID'))
+  const shard = await shardFor(broker, groupId)
+  if (shard === 'NOT_COORDINATOR') {
+    const passed = await passOn<OffsetDeleteResponse>(broker, asker, groupId, body)
+    if (passed !== null) return passed
+  }
+  if (typeof shard === 'string') return failed(codeOf(shard))
+  const refusal = whyNotDeleteOffsets(shard, groupId)
+  if (refusal !== null) return failed(groupCode(refusal))
+  const group = shard.groups.get(groupId)
+  const isSubscribed = (topic: string): boolean => group?.subscribesTo(topic) ?? false
+  const deleted: { topic: string; partition: number }[] = []
+  const topics = body.topics.map(({ name, partitions }) => ({
+    name,
+    partitions: partitions.map(({ partitionIndex }) => {
+      const error = whyNotPartition(broker, name, partitionIndex, isSubscribed(name))
+      if (error === null) deleted.push({ topic: name, partition: partitionIndex })
+      return { partitionIndex, errorCode: codeOf(error) }
+    }),
+  }))
+  return new Promise((resolve) => {
+    deleteCommitted(shard, groupId, deleted, (error) => {
+      resolve(error === null ? { errorCode: 0, topics } : failed(groupCode(error)))
     })
-  },
-)
+  })
+}
+
+export const handleOffsetDelete = answering(deleteOffsets)
 
 function whyNotPartition(
   broker: Broker,

@@ -3,9 +3,9 @@ import type { Shard } from '../coordinator/shard.ts'
 import type { ErrorName } from '../protocol/error-codes.ts'
 import type { OffsetCommitValue } from '../protocol/messages/group-records.ts'
 import type { OffsetFetchRequest, OffsetFetchResponse } from '../protocol/messages/offset-fetch.ts'
-import type { Request } from '../request.ts'
 import { answering, type Broker, codeOf, findTopic, ZERO_UUID } from './context.ts'
 import { shardFor } from './group-shard.ts'
+import { type Asker, passOn } from './pass-on.ts'
 
 const FIRST_VERSION_OF_ERRORS = 2
 const FIRST_VERSION_OF_GROUPS = 8
@@ -15,6 +15,7 @@ const NO_OFFSET = -1
 /** As in the versions of several groups; older ones ask the same of one group. */
 type AskedGroup = Pick<OffsetFetchRequest['groups'][number], 'groupId'> & {
   readonly topics: readonly AskedTopic[] | null
+  readonly requireStable: boolean
 }
 interface AskedTopic {
   readonly name: string
@@ -33,44 +34,63 @@ type PartitionAnswer = TopicAnswer['partitions'][number]
  * v2: null for all topics. v5: KIP-320, leader epochs. v7: KIP-447, stable offsets. v8: KIP-709,
  * several groups. v9: KIP-848, members, which matter in groups of the new protocol only. v10: topic ids.
  */
-export const handleOffsetFetch = answering(
-  async (
-    broker: Broker,
-    body: OffsetFetchRequest,
-    request: Request,
-  ): Promise<OffsetFetchResponse> => {
-    const { version } = request
-    if (version >= FIRST_VERSION_OF_GROUPS) {
-      const groups = body.groups.map((asked) => answerGroup(broker, asked, version))
-      return { groups: await Promise.all(groups) }
-    }
-    const { errorCode = 0, topics } = await answerGroup(broker, body, version)
-    if (version >= FIRST_VERSION_OF_ERRORS || errorCode === 0) {
-      return { errorCode, topics: topics.map((topic) => ({ ...topic, name: topic.name ?? '' })) }
-    }
-    // Version 1 has no place for an error but at each partition.
-    return {
-      topics: (body.topics ?? []).map(({ name, partitionIndexes }) => ({
-        name,
-        partitions: partitionIndexes.map((index) => ({ ...answerOf(index, null), errorCode })),
-      })),
-    }
-  },
-)
-
-async function answerGroup(
+export async function fetchOffsets(
   broker: Broker,
-  asked: AskedGroup,
-  version: number,
-): Promise<GroupAnswer> {
+  body: OffsetFetchRequest,
+  asker: Asker,
+): Promise<OffsetFetchResponse> {
+  const { version } = asker
+  const { requireStable } = body
+  if (version >= FIRST_VERSION_OF_GROUPS) {
+    const groups = body.groups.map((asked) =>
+      answerGroup(broker, { ...asked, requireStable }, asker),
+    )
+    return { groups: await Promise.all(groups) }
+  }
+  const { errorCode = 0, topics } = await answerGroup(broker, body, asker)
+  if (version >= FIRST_VERSION_OF_ERRORS || errorCode === 0) {
+    return { errorCode, topics: topics.map((topic) => ({ ...topic, name: topic.name ?? '' })) }
+  }
+  // Version 1 has no place for an error but at each partition.
+  return {
+    topics: (body.topics ?? []).map(({ name, partitionIndexes }) => ({
+      name,
+      partitions: partitionIndexes.map((index) => ({ ...answerOf(index, null), errorCode })),
+    })),
+  }
+}
+
+export const handleOffsetFetch = answering(fetchOffsets)
+
+async function answerGroup(broker: Broker, asked: AskedGroup, asker: Asker): Promise<GroupAnswer> {
   const { groupId } = asked
+  const { version } = asker
   const shard = await shardFor(broker, groupId)
+  if (shard === 'NOT_COORDINATOR') {
+    const passed = await askElsewhere(broker, asked, asker)
+    if (passed !== null) return passed
+  }
   if (typeof shard === 'string') return { groupId, topics: [], errorCode: codeOf(shard) }
   const topics =
     asked.topics === null
       ? allTopics(broker, shard, groupId, version)
       : asked.topics.map((topic) => answerTopic(broker, shard, groupId, topic, version))
   return { groupId, topics, errorCode: 0 }
+}
+
+async function askElsewhere(
+  broker: Broker,
+  asked: AskedGroup,
+  asker: Asker,
+): Promise<GroupAnswer | null> {
+  const { groupId } = asked
+  const isOne = asker.version < FIRST_VERSION_OF_GROUPS
+  const body = isOne ? asked : { groups: [asked], requireStable: asked.requireStable }
+  const passed = await passOn<OffsetFetchResponse>(broker, asker, groupId, body)
+  if (passed === null) return null
+  if (!isOne) return passed.groups?.[0] ?? null
+  const { errorCode = 0, topics = [] } = passed
+  return { groupId, errorCode, topics }
 }
 
 function answerTopic(

@@ -12,6 +12,7 @@ import { GroupCoordinator } from '../coordinator/group-coordinator.ts'
 import { groupSettings } from '../coordinator/group-settings.ts'
 import { FetchSessions } from '../handlers/fetch-sessions.ts'
 import { handlers, servedApis } from '../handlers/index.ts'
+import { answerCall } from '../handlers/passed-on.ts'
 import { Node, type NodeSettings, whenServing } from '../node.ts'
 import { ProducerIds } from '../producer-ids.ts'
 import { allApis, type AnyApi, type Api, apis } from '../protocol/api-keys.ts'
@@ -40,7 +41,6 @@ const SETTINGS: NodeSettings = {
 export class TestCluster {
   readonly store: ObjectStore = memoryStore()
   readonly brokers: TestBroker[] = []
-  private readonly nodes = new Map<number, Node>()
   private seed = 1
 
   /** A cluster of `count` brokers that serve, each with these broker configs. */
@@ -77,7 +77,6 @@ export class TestCluster {
       observer: { walObject() {} },
       onEnded: () => {},
     })
-    this.nodes.set(node.nodeId, node)
     brokerConfig.follow(node)
     const parts = {
       node,
@@ -107,9 +106,11 @@ export class TestCluster {
         await new Promise((resolve) => {
           systemClock.after(0, () => resolve(null))
         })
-        const node = this.nodes.get(target.nodeId)
-        if (node === undefined || node.hasEnded) throw new CallError('refused', 'it has ended')
-        return node.handleCall(method, body)
+        const found = this.brokers.find(({ nodeId }) => nodeId === target.nodeId)
+        if (found === undefined || found.broker.node.hasEnded) {
+          throw new CallError('refused', 'it has ended')
+        }
+        return answerCall(found.broker, method, body)
       },
     }
   }
