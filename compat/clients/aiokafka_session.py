@@ -1,6 +1,7 @@
 """A session of aiokafka, which speaks the protocol in Python itself."""
 
 import asyncio
+import sys
 import time
 
 import aiokafka
@@ -112,6 +113,29 @@ async def seek():
     await consumer.stop()
 
 
+async def written():
+    """Five records, so that there is something to delete. Where the first partition ends then."""
+    producer = AIOKafkaProducer(**configuration(enable_idempotence=True))
+    await producer.start()
+    try:
+        for _ in range(5):
+            at = await producer.send_and_wait(TOPIC, b"value", partition=0)
+    finally:
+        await producer.stop()
+    return at.offset + 1
+
+
+async def beginning():
+    """The admin part of this client lists no offsets; a consumer does."""
+    consumer = AIOKafkaConsumer(**configuration())
+    await consumer.start()
+    try:
+        partition = TopicPartition(TOPIC, 0)
+        return (await consumer.beginning_offsets([partition]))[partition]
+    finally:
+        await consumer.stop()
+
+
 def no_errors(response):
     """This client hands over the answer as it came."""
     for row in getattr(response, "topic_errors", None) or getattr(response, "resources", None) or []:
@@ -154,7 +178,9 @@ def admin_steps(admin):
         check(len(found["partitions"]) == 4, "partitions are missing")
 
     async def records():
-        await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=0)})
+        await written()
+        await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=3)})
+        check(await beginning() == 3, "the beginning is not 3")
 
     async def groups():
         await make_group(topic, group)
@@ -167,7 +193,7 @@ def admin_steps(admin):
 
     async def group_offsets():
         found = await admin.list_consumer_group_offsets(group)
-        check(len(found) > 0, "no offset")
+        check([each.offset for each in found.values()] == [3], f"the offset is not 3: {found}")
 
     async def topic_deleted():
         no_errors(await admin.delete_topics([topic]))
@@ -199,7 +225,7 @@ async def make_group(topic, group):
     await consumer.start()
     try:
         consumer.assign([TopicPartition(topic, 0)])
-        await consumer.commit({TopicPartition(topic, 0): 0})
+        await consumer.commit({TopicPartition(topic, 0): 3})
     finally:
         await consumer.stop()
 
@@ -216,6 +242,7 @@ async def administer():
                 report("step", name=name, outcome="passed")
                 break
             except Exception as error:  # whatever the client raises is the finding
+                print(f"{name} is tried again: {words_of(error)}", file=sys.stderr, flush=True)
                 # What one broker did, the others hear of a little later, as in Kafka.
                 if time.monotonic() > end:
                     report("step", name=name, outcome="failed", message=words_of(error))

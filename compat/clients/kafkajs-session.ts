@@ -111,6 +111,20 @@ async function seek(): Promise<void> {
 
 type Step = [string, () => Promise<unknown>]
 
+/** Five records, so that there is something to delete. Where the first partition ends then. */
+async function written(): Promise<bigint> {
+  const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner })
+  await producer.connect()
+  let end = 0n
+  for (let index = 0; index < 5; index++) {
+    const messages = [{ partition: 0, value: 'value' }]
+    const [answer] = await producer.send({ topic, messages })
+    end = BigInt(answer?.baseOffset ?? 0) + 1n
+  }
+  await producer.disconnect()
+  return end
+}
+
 function topicSteps(admin: Admin): Step[] {
   const resource = { type: ConfigResourceTypes.TOPIC, name: topic }
   const partitionCount = async (): Promise<number> => {
@@ -144,11 +158,22 @@ function topicSteps(admin: Admin): Step[] {
     ['see new partitions', async () => check((await partitionCount()) === 4, 'not 4 partitions')],
     [
       'list offsets',
-      async () => check((await admin.fetchTopicOffsets(topic)).length === 4, 'not 4 offsets'),
+      async () => {
+        const end = await written()
+        const found = await admin.fetchTopicOffsets(topic)
+        check(found.length === 4, 'not 4 offsets')
+        const high = found.find(({ partition }) => partition === 0)?.high
+        check(high === String(end), `the end is ${high}, not ${end}`)
+      },
     ],
     [
       'delete records',
-      () => admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '0' }] }),
+      async () => {
+        await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '3' }] })
+        const found = await admin.fetchTopicOffsets(topic)
+        const low = found.find(({ partition }) => partition === 0)?.low
+        check(low === '3', `the beginning is ${low}`)
+      },
     ],
   ]
 }
@@ -158,14 +183,14 @@ function groupSteps(admin: Admin): Step[] {
   return [
     [
       'alter group offsets',
-      () => admin.setOffsets({ groupId, topic, partitions: [{ partition: 1, offset: '0' }] }),
+      () => admin.setOffsets({ groupId, topic, partitions: [{ partition: 1, offset: '3' }] }),
     ],
     [
       'list group offsets',
       async () => {
         const [found] = await admin.fetchOffsets({ groupId, topics: [topic] })
         const offset = found?.partitions.find(({ partition }) => partition === 1)?.offset
-        check(offset === '0', `the offset is ${offset}`)
+        check(offset === '3', `the offset is ${offset}`)
       },
     ],
     [

@@ -126,6 +126,7 @@ export async function takeSteps(
         report({ event: 'step', name, outcome: 'passed' })
         break
       } catch (error) {
+        process.stderr.write(`${name} is tried again: ${wordsOf(error)}\n`)
         if (performance.now() > endMs) {
           report({ event: 'step', name, outcome: 'failed', message: wordsOf(error) })
           break

@@ -145,6 +145,25 @@ async function seek(): Promise<void> {
   await consumer.close(true)
 }
 
+/** Five records, so that there is something to delete. Where the first partition ends then. */
+async function written(): Promise<bigint> {
+  const producer = new Producer({ ...base, serializers: stringSerializers, idempotent: true })
+  let end = 0n
+  for (let index = 0; index < 5; index++) {
+    const messages = [{ topic, partition: 0, key: 'key', value: 'value' }]
+    const { offsets } = await producer.send({ messages })
+    end = (offsets?.[0]?.offset ?? -1n) + 1n
+  }
+  await producer.close()
+  return end
+}
+
+async function offsetAt(admin: Admin, timestamp: bigint): Promise<bigint | undefined> {
+  const partitions = [{ partitionIndex: 0, timestamp }]
+  const [found] = await admin.listOffsets({ topics: [{ name: topic, partitions }] })
+  return found?.partitions[0]?.offset
+}
+
 type Step = [string, () => Promise<unknown>]
 
 function groupSteps(admin: Admin): Step[] {
@@ -159,7 +178,7 @@ function groupSteps(admin: Admin): Step[] {
             {
               name: topic,
               // Without offsets and members a group is gone by itself: one is deleted, one stays.
-              partitionOffsets: [1, 2].map((partition) => ({ partition, offset: 0n })),
+              partitionOffsets: [1, 2].map((partition) => ({ partition, offset: 3n })),
             },
           ],
         }),
@@ -169,7 +188,7 @@ function groupSteps(admin: Admin): Step[] {
       async () => {
         const [group] = await admin.listConsumerGroupOffsets({ groups: [groupId] })
         const offset = group?.topics[0]?.partitions[0]?.committedOffset
-        check(offset === 0n, `the offset is ${offset}`)
+        check(offset === 3n, `the offset is ${offset}`)
       },
     ],
     ['list groups', async () => check((await admin.listGroups()).has(groupId), 'missing')],
@@ -219,18 +238,19 @@ function adminSteps(admin: Admin): Step[] {
     [
       'list offsets',
       async () => {
-        const timestamp = ListOffsetTimestamps.LATEST
-        const partitions = [{ partitionIndex: 0, timestamp }]
-        const [found] = await admin.listOffsets({ topics: [{ name: topic, partitions }] })
-        check(found?.partitions[0]?.offset === 0n, 'the end is not 0')
+        const wanted = await written()
+        const end = await offsetAt(admin, ListOffsetTimestamps.LATEST)
+        check(end === wanted, `the end is ${end}, not ${wanted}`)
       },
     ],
     [
       'delete records',
-      () =>
-        admin.deleteRecords({
-          topics: [{ name: topic, partitions: [{ partition: 0, offset: 0n }] }],
-        }),
+      async () => {
+        const partitions = [{ partition: 0, offset: 3n }]
+        await admin.deleteRecords({ topics: [{ name: topic, partitions }] })
+        const beginning = await offsetAt(admin, ListOffsetTimestamps.EARLIEST)
+        check(beginning === 3n, `the beginning is ${beginning}`)
+      },
     ],
     [
       'describe log dirs',
