@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { seededRandom } from '../base/random.ts'
-import { readCorpus } from './decoders/corpus.ts'
+import { readCorpus } from './corpus.ts'
 import { mutated } from './decoders/mutate.ts'
 import { outcomeOf } from './decoders/target.ts'
 import { targets } from './decoders/targets/index.ts'

@@ -1,6 +1,6 @@
 import { readArguments, USAGE } from './arguments.ts'
-import { fuzzConnections } from './connections/run.ts'
-import { addToCorpus } from './decoders/corpus.ts'
+import { CORPUS, fuzzConnections } from './connections/run.ts'
+import { addToCorpus } from './corpus.ts'
 import { type Feeder, runDecoders } from './decoders/run.ts'
 import { targets } from './decoders/targets/index.ts'
 
@@ -25,8 +25,12 @@ function tell(feeder: Feeder, keep: boolean): void {
   if (finding === null) return
   const { input, what } = finding
   console.log(`\nFOUND: ${what}\nby ${input.length} bytes, number ${inputCount} of its seed`)
+  tellInput(target.name, input)
+}
+
+function tellInput(corpus: string, input: Buffer): void {
   if (input.length > SHOWN_BYTES_MAX) return
-  console.log(`to be replayed first of all, add to fuzz/corpus/${target.name}.txt:`)
+  console.log(`to be replayed first of all, add to fuzz/corpus/${corpus}.txt:`)
   console.log(input.toString('base64'))
 }
 
@@ -63,8 +67,10 @@ async function main(): Promise<boolean> {
   }
   if (only === null || only === 'connections') {
     const seconds = only === null ? given.seconds * (1 - DECODERS_SHARE) : given.seconds
-    const { problems, frames } = await fuzzConnections({ seed, seconds })
+    const { problems, frames, novel, culprits } = await fuzzConnections({ seed, seconds })
     for (const problem of problems) console.log(`FOUND: ${problem}`)
+    for (const conversation of culprits) tellInput(CORPUS, conversation)
+    if (keep) console.log(`connections: ${addToCorpus(CORPUS, novel)} conversations kept`)
     const isTried = isEnough('frames', frames, seconds * FRAMES_PER_SECOND_MIN, hasFloor)
     isGood &&= problems.length === 0 && isTried
   }

@@ -9,8 +9,11 @@ import { freePort } from '../../e2e/lib/ports.ts'
 import { TestAuthority } from '../../broker/server/testing/certificates.ts'
 import { topicIdOf } from '../../e2e/lib/fetch.ts'
 import { ask } from '../../e2e/lib/wire-client.ts'
-import { bombFrame, frameMaker } from './frames.ts'
+import { kindsIn, readCorpus } from '../corpus.ts'
+import { Conversations, culprits } from './conversations.ts'
+import { bombFrame, frameMaker, type Prey } from './frames.ts'
 import { Neighbours } from './neighbours.ts'
+import { sayAll } from './replay.ts'
 import { type Surroundings, visit } from './strangers.ts'
 
 const MEBIBYTE = 1024 * 1024
@@ -27,6 +30,10 @@ const ANSWER_MS_MAX = 20_000
 const QUIET_MS_MAX = 30_000
 const LOOK_MS = 100
 const STRANGER_SEEDS = 100_003
+/** The name of the corpus of whole conversations. */
+export const CORPUS = 'connection'
+/** What a conversation causes, it causes by then. */
+const AFTER_REPLAY_MS = 500
 
 /** Resident memory of a process, in bytes (Linux). */
 function residentBytes(pid: number): number {
@@ -96,6 +103,10 @@ export interface ConnectionsResult {
   readonly problems: readonly string[]
   /** Frames that strangers sent. */
   readonly frames: number
+  /** Conversations of kinds that the corpus does not have, by kind. */
+  readonly novel: ReadonlyMap<string, Buffer>
+  /** What makes the broker end or log a fault, where that is known: for the corpus. */
+  readonly culprits: readonly Buffer[]
 }
 
 interface Given {
@@ -103,51 +114,102 @@ interface Given {
   readonly seconds: number
 }
 
-/**
- * A real broker, a producer and a consumer that behave well, and strangers that do not, for a while.
- * Resolves with what went wrong. Who comes in which order and sends what follows from the seed.
- */
-export async function fuzzConnections(given: Given): Promise<ConnectionsResult> {
-  const authority = new TestAuthority()
-  const cluster = new Cluster()
-  try {
-    const ports = { kafka: await freePort(), admin: await freePort() }
-    const tlsPort = await freePort()
-    const { certificateFile, keyFile } = authority.issue('/CN=broker')
-    const validation = VALIDATIONS[given.seed % VALIDATIONS.length] as string
-    console.log(`connections: records are validated as ${validation}`)
-    await cluster.startBroker(ports, {
-      STREAMCLUSTER_LISTEN: '',
-      STREAMCLUSTER_LISTENERS: `plain=127.0.0.1:${ports.kafka},tls=127.0.0.1:${tlsPort}`,
-      STREAMCLUSTER_TLS_CERTIFICATE: `tls=${certificateFile}`,
-      STREAMCLUSTER_TLS_KEY: `tls=${keyFile}`,
-      STREAMCLUSTER_WAL_LINGER_MS_MAX: '20',
-      STREAMCLUSTER_RECORD_VALIDATION: validation,
-    })
-    return await fuzzOn(cluster, tlsPort, given)
-  } finally {
-    await cluster.close()
-    authority.close()
-  }
+/** A broker with the topics that strangers meet, and what they need to know of it. */
+interface Scene {
+  readonly cluster: Cluster
+  readonly authority: TestAuthority
+  readonly broker: BrokerProcess
+  readonly tlsPort: number
+  readonly good: { readonly name: string; readonly id: string }
+  readonly prey: Prey
+  readonly conversations: Conversations
 }
 
-async function fuzzOn(
-  cluster: Cluster,
-  tlsPort: number,
-  { seed, seconds }: Given,
-): Promise<ConnectionsResult> {
-  const broker = cluster.running[0] as BrokerProcess
-  const port = broker.ports.kafka
+async function openScene(seed: number): Promise<Scene> {
+  const authority = new TestAuthority()
+  const cluster = new Cluster()
+  const ports = { kafka: await freePort(), admin: await freePort() }
+  const tlsPort = await freePort()
+  const { certificateFile, keyFile } = authority.issue('/CN=broker')
+  await cluster.startBroker(ports, {
+    STREAMCLUSTER_LISTEN: '',
+    STREAMCLUSTER_LISTENERS: `plain=127.0.0.1:${ports.kafka},tls=127.0.0.1:${tlsPort}`,
+    STREAMCLUSTER_TLS_CERTIFICATE: `tls=${certificateFile}`,
+    STREAMCLUSTER_TLS_KEY: `tls=${keyFile}`,
+    STREAMCLUSTER_WAL_LINGER_MS_MAX: '20',
+    STREAMCLUSTER_RECORD_VALIDATION: validationOf(seed),
+  })
   await cluster.createTopic('good', PARTITIONS)
   await cluster.createTopic('prey', PARTITIONS, { 'cleanup.policy': 'compact' })
   await cluster.createTopic('plain-prey', PARTITIONS)
-  const good = { name: 'good', id: await topicIdOf(port, 'good') }
+  const good = { name: 'good', id: await topicIdOf(ports.kafka, 'good') }
   // A compacted topic has its records looked into whatever the broker's setting says.
-  const name = seed % 2 === 0 ? 'plain-prey' : 'prey'
-  const prey = { topic: name, topicId: await topicIdOf(port, name) }
+  const topic = seed % 2 === 0 ? 'plain-prey' : 'prey'
+  const prey = { topic, topicId: await topicIdOf(ports.kafka, topic) }
+  const broker = cluster.running[0] as BrokerProcess
+  const conversations = new Conversations(prey.topicId)
+  return { cluster, authority, broker, tlsPort, good, prey, conversations }
+}
+
+async function closeScene({ cluster, authority }: Scene): Promise<void> {
+  await cluster.close()
+  authority.close()
+}
+
+function validationOf(seed: number): string {
+  return VALIDATIONS[seed % VALIDATIONS.length] as string
+}
+
+/**
+ * A real broker, a producer and a consumer that behave well, and strangers that do not, for a while.
+ * Resolves with what went wrong. Who comes in which order and sends what follows from the seed; first
+ * of all come the conversations of the corpus.
+ */
+export async function fuzzConnections(given: Given): Promise<ConnectionsResult> {
+  console.log(`connections: records are validated as ${validationOf(given.seed)}`)
+  const scene = await openScene(given.seed)
+  try {
+    const { problems, frames } = await fuzzOn(scene, given)
+    const { novel } = scene.conversations
+    for (const kind of kindsIn(CORPUS)) novel.delete(kind)
+    const hasFault = !scene.broker.isRunning || faultsLogged(scene.broker).length > 0
+    const said = [...readCorpus(CORPUS), ...scene.conversations.newest()]
+    const found = hasFault ? await culprits(said, (some) => isFaulty(given.seed, some)) : null
+    return { problems, frames, novel, culprits: found ?? [] }
+  } finally {
+    await closeScene(scene)
+  }
+}
+
+/** Whether a new broker that hears these ends, or logs a fault. */
+async function isFaulty(seed: number, conversations: readonly Buffer[]): Promise<boolean> {
+  console.log(`connections: ${conversations.length} conversations are said to a new broker`)
+  const scene = await openScene(seed)
+  try {
+    await sayKept(scene, conversations)
+    await sleep(systemClock, AFTER_REPLAY_MS)
+    return !scene.broker.isRunning || faultsLogged(scene.broker).length > 0
+  } finally {
+    await closeScene(scene)
+  }
+}
+
+async function sayKept({ broker, conversations }: Scene, kept: readonly Buffer[]): Promise<void> {
+  await sayAll(
+    broker.ports.kafka,
+    kept.map((each) => conversations.forThisRun(each)),
+  )
+}
+
+async function fuzzOn(
+  scene: Scene,
+  { seed, seconds }: Given,
+): Promise<Pick<ConnectionsResult, 'problems' | 'frames'>> {
+  const { broker, tlsPort, good, prey, conversations } = scene
+  const port = broker.ports.kafka
   let frames = 0
   const surroundings = {
-    ...{ port, tlsPort, prey },
+    ...{ port, tlsPort, prey, conversations },
     bomb: bombFrame(prey),
     backlogTopicId: good.id,
     frameBytesMax: FRAME_BYTES_MAX,
@@ -155,6 +217,8 @@ async function fuzzOn(
   }
   const neighbours = new Neighbours(port, good, PARTITIONS)
   neighbours.start()
+  const kept = readCorpus(CORPUS)
+  await sayKept(scene, kept)
   const endMs = systemClock.nowMs() + seconds * 1_000
   const isOver = (): boolean => systemClock.nowMs() > endMs || !broker.isRunning
   const memory = watch(broker, isOver)
@@ -176,7 +240,7 @@ async function fuzzOn(
   }
   problems.push(...faultsLogged(broker))
   console.log(
-    `connections: ${visits.reduce((sum, count) => sum + count, 0)} strangers, ${frames} frames of theirs, ` +
+    `connections: ${kept.length} conversations of the corpus, ${visits.reduce((sum, count) => sum + count, 0)} strangers, ${frames} frames of theirs, ` +
       `${neighbours.count} records of others, the slowest took ${Math.round(neighbours.slowestMs)} ms, ` +
       `${Math.round(rssBytes / MEBIBYTE)} MiB of memory at most`,
   )

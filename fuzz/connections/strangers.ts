@@ -7,6 +7,7 @@ import { joined } from '../../broker/protocol/codec.ts'
 import { encodeRequestFrame } from '../../broker/protocol/request-header.ts'
 import { fetchBody } from '../../e2e/lib/api-bodies.ts'
 import { mutated } from '../decoders/mutate.ts'
+import type { Conversations } from './conversations.ts'
 import type { Prey } from './frames.ts'
 
 const CHANGED_BYTES_MAX = 64 * 1024
@@ -28,12 +29,13 @@ export interface Surroundings {
   /** A topic of others that has much in it. */
   readonly backlogTopicId: string
   readonly frameBytesMax: number
+  readonly conversations: Conversations
 }
 
 type Deed = (surroundings: Surroundings) => Promise<void>
 
 /** One of four speaks TLS; one of eight comes to the wrong door. */
-function open({ random, port, tlsPort }: Surroundings): Socket {
+function open({ random, port, tlsPort, conversations }: Surroundings): Socket {
   const isTls = random.below(4) === 0
   const isWrong = random.below(8) === 0
   const options = { host: '127.0.0.1', port: isTls !== isWrong ? tlsPort : port }
@@ -42,12 +44,18 @@ function open({ random, port, tlsPort }: Surroundings): Socket {
     : connect({ ...options, noDelay: true })
   // Being thrown out is what these are there for.
   socket.on('error', () => {})
+  conversations.begin(socket)
   return socket
 }
 
-function send({ onFrame }: Surroundings, socket: Socket, frame: Buffer): void {
-  socket.write(frame)
-  onFrame()
+function send(around: Surroundings, socket: Socket, frame: Buffer): void {
+  write(around, socket, frame)
+  around.onFrame()
+}
+
+function write({ conversations }: Surroundings, socket: Socket, bytes: Buffer): void {
+  socket.write(bytes)
+  conversations.said(socket, bytes)
 }
 
 async function goneAfter(sockets: readonly Socket[], delayMs: number): Promise<void> {
@@ -76,7 +84,7 @@ const pipelined: Deed = async (around) => {
     send(around, socket, random.below(5) === 0 ? changedFrame(around) : around.frame())
   }
   const last = around.frame()
-  socket.write(last.subarray(0, random.below(last.length)))
+  write(around, socket, last.subarray(0, random.below(last.length)))
   if (random.below(2) === 0) socket.end()
   await goneAfter([socket], random.below(ANSWER_MS_MAX))
 }
@@ -109,7 +117,7 @@ const dripping: Deed = async (around) => {
   onFrame()
   const end = random.below(Math.min(bytes.length, 200))
   for (let at = 0; at < end; at++) {
-    socket.write(bytes.subarray(at, at + 1))
+    write(around, socket, bytes.subarray(at, at + 1))
     await sleep(systemClock, 2)
   }
   socket.destroy()

@@ -1,6 +1,6 @@
 import { systemClock } from '../../base/clock.ts'
 import { seededRandom, type Random } from '../../base/random.ts'
-import { readCorpus } from './corpus.ts'
+import { readCorpus } from '../corpus.ts'
 import { grown, mutated } from './mutate.ts'
 import { type Outcome, outcomeOf, type Target } from './target.ts'
 

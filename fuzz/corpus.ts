@@ -6,7 +6,7 @@ const KEPT_BYTES_MAX = 300
 const KEPT_MAX = 150
 
 function fileOf(name: string): string {
-  return fileURLToPath(new URL(`../corpus/${name}.txt`, import.meta.url))
+  return fileURLToPath(new URL(`./corpus/${name}.txt`, import.meta.url))
 }
 
 /** The kept inputs of a target: a line of base64 each; what follows a blank is for people. */
@@ -17,6 +17,15 @@ export function readCorpus(name: string): Buffer[] {
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'))
     .map((line) => Buffer.from(line.split(' ')[0] as string, 'base64'))
+}
+
+/** The words on each of the kept inputs. */
+export function kindsIn(name: string): string[] {
+  const file = fileOf(name)
+  if (!existsSync(file)) return []
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ').slice(1).join(' '))
 }
 
 /** Adds inputs, with a word on each; returns how many had a place. */
