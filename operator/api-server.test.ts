@@ -19,6 +19,8 @@ import { hasApiServer, RealApiServer } from './testing/real-api-server.ts'
  */
 const CRD = fileURLToPath(new URL('../crds/streamclusters.streamcluster.io.yaml', import.meta.url))
 const NAMESPACE = 'kafka'
+/** The HPA looks every two seconds here. */
+const BLIND_MS = 16_000
 const KINDS = 'stc,deploy,pods,svc,hpa,pdb,netpol,cm,sa'
 const MANIFEST = `
 apiVersion: streamcluster.io/v1alpha1
@@ -66,16 +68,31 @@ async function isSettled(replicas: number): Promise<boolean> {
 }
 
 /** From one broker to so many, by this metric alone. */
-async function autoscale(maxReplicas: number, metric: object): Promise<void> {
-  const autoscaling = { minReplicas: 1, maxReplicas, metrics: [metric] }
+async function autoscale(maxReplicas: number, metric: object, more: object = {}): Promise<void> {
+  const autoscaling = { minReplicas: 1, maxReplicas, metrics: [metric], ...more }
   const patch = JSON.stringify({ spec: { autoscaling } })
   await server.kubectl('patch', 'stc', '-n', NAMESPACE, 'orders', '--type', 'merge', '-p', patch)
 }
 
-/** What the HPA says it looked at. */
-async function metricsOfHpa(): Promise<unknown> {
+interface HpaStatus {
+  readonly currentMetrics?: unknown
+  readonly conditions?: readonly {
+    readonly type: string
+    readonly status: string
+    readonly reason: string
+  }[]
+}
+
+async function hpaStatus(): Promise<HpaStatus> {
   const hpa = await server.kubectl('get', 'hpa', '-n', NAMESPACE, 'orders', '-o', 'json')
-  return (JSON.parse(hpa) as { status: { currentMetrics: unknown } }).status.currentMetrics
+  return (JSON.parse(hpa) as { status: HpaStatus }).status
+}
+
+/** Whether the HPA sees what it scales by, and why not. */
+async function scalingActive(): Promise<string> {
+  const { conditions = [] } = await hpaStatus()
+  const found = conditions.find(({ type }) => type === 'ScalingActive')
+  return `${found?.status} ${found?.reason}`
 }
 
 async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
@@ -90,8 +107,8 @@ async function until(what: string, holds: () => Promise<boolean>): Promise<void>
 }
 
 /** The metrics API as the chart registers it; here it is on this machine, at a name of it. */
-function apiServiceFile(): string {
-  const service = { name: 'metrics', namespace: NAMESPACE, port: operator.metricsPort ?? 0 }
+function apiServiceFile(port = operator.metricsPort ?? 0): string {
+  const service = { name: 'metrics', namespace: NAMESPACE, port }
   const versions = ['v1beta1', 'v1beta2'].map((version, index) => ({
     apiVersion: 'apiregistration.k8s.io/v1',
     kind: 'APIService',
@@ -192,8 +209,10 @@ describeThere('with Kubernetes own API server', () => {
       async () => (await isSettled(1)) && (await items('pods')).length === 1,
     )
   }, 120_000)
+})
 
-  test('the HPA scales it by what its brokers say of themselves', async () => {
+describeThere('its autoscaler', () => {
+  test('scales it by what its brokers say of themselves', async () => {
     await server.kubectl('apply', '-f', apiServiceFile())
     await autoscale(3, {
       type: 'Pods',
@@ -213,7 +232,7 @@ describeThere('with Kubernetes own API server', () => {
     expect(await server.kubectl('get', '--raw', `${path}/${total}`)).toContain('"name":"orders"')
   }, 120_000)
 
-  test('and by what they say of the cluster as a whole', async () => {
+  test('scales it by what they say of the cluster as a whole', async () => {
     const metric = { name: 'streamcluster_saturation_max' }
     await autoscale(4, {
       type: 'Object',
@@ -222,10 +241,36 @@ describeThere('with Kubernetes own API server', () => {
     await until('it has grown to the most that it may', () => isSettled(4))
     const describedObject = { kind: 'StreamCluster', name: 'orders' }
     const object = { describedObject, metric }
-    expect(await metricsOfHpa()).toMatchObject([{ type: 'Object', object }])
+    expect((await hpaStatus()).currentMetrics).toMatchObject([{ type: 'Object', object }])
   }, 120_000)
 
-  test('what is deleted leaves nothing of it', async () => {
+  test('leaves it as it is without metrics, and goes on when they are there again', async () => {
+    const metric = { name: 'streamcluster_saturation_max' }
+    const behavior = { scaleDown: { stabilizationWindowSeconds: 0 } }
+    // Nobody listens there.
+    await server.kubectl('apply', '-f', apiServiceFile(1))
+    await until('the HPA sees nothing', async () => (await scalingActive()).startsWith('False'))
+    // With metrics, one broker would be more than enough.
+    await autoscale(
+      4,
+      { type: 'Object', object: { metric, target: { type: 'Value', value: '1k' } } },
+      { behavior },
+    )
+    const endMs = systemClock.nowMs() + BLIND_MS
+    while (systemClock.nowMs() < endMs) {
+      expect(await scalingActive()).toBe('False FailedGetObjectMetric')
+      expect(await items('pods')).toHaveLength(4)
+      await sleep(systemClock, 1_000)
+    }
+    expect(await isSettled(4)).toBe(true)
+    await server.kubectl('apply', '-f', apiServiceFile())
+    await until(
+      'it has shrunk',
+      async () => (await isSettled(1)) && (await items('pods')).length === 1,
+    )
+  }, 180_000)
+
+  test('is gone with it, and so is everything else', async () => {
     await server.kubectl('delete', 'stc', '-n', NAMESPACE, 'orders')
     const left = 'deploy,pods,hpa,pdb,netpol'
     await until('its children are gone', async () => (await items(left)).length === 0)

@@ -45,6 +45,34 @@ async function scaleTo(name: string, brokers: number, spectator: Spectator): Pro
   )
 }
 
+/** From six to three, and back to six while brokers are being emptied: all of them stay. */
+async function changeOfMind(name: string, spectator: Spectator): Promise<void> {
+  const uids = async (): Promise<string[]> =>
+    (await product.pods(name)).map(({ metadata }) => metadata.uid ?? '').sort()
+  const before = await uids()
+  const sinceMs = Date.now()
+  await product.scale(name, 3)
+  const isDraining = (): boolean =>
+    spectator.newest.nodes.some((node) => node.state === 'draining' && node.partitions > 0)
+  await until('brokers are being emptied', isDraining)
+  await product.scale(name, 6)
+  await until('six brokers have even shares', () => isEven(spectator, 6), SCALED_MS_MAX)
+  await product.settled(name, 6)
+  expect(await uids()).toEqual(before)
+  const seen = spectator.sights.filter(({ atMs }) => atMs >= sinceMs)
+  const drains = Math.max(...seen.map(({ nodes }) => drainingCount(nodes)))
+  const moves = movesSince(spectator, sinceMs)
+  console.info(
+    `/scale to 3 and back to 6 at once: ${drains} drains begun, ${moves?.partitions ?? 0} moves, ` +
+      `all as before after ${(((moves?.doneAtMs ?? sinceMs) - sinceMs) / 1000).toFixed(1)} s`,
+  )
+  expect(drains).toBe(3)
+}
+
+function drainingCount(nodes: Spectator['newest']['nodes']): number {
+  return nodes.filter(({ state }) => state === 'draining').length
+}
+
 test(
   '/scale 3 → 6 → 3 with 300 partitions at 10 MiB/s',
   async () => {
@@ -61,6 +89,8 @@ test(
     await load.partitions.mark()
     await scaleTo(name, 6, spectator)
     const out = await load.partitions.times()
+    await pause(5_000)
+    await changeOfMind(name, spectator)
     await pause(5_000)
     await load.partitions.mark()
     await scaleTo(name, 3, spectator)
