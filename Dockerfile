@@ -23,15 +23,17 @@ COPY metadata ./metadata
 COPY controller ./controller
 COPY broker ./broker
 COPY operator ./operator
-RUN for command in broker operator; do \
-      printf "#!/usr/local/bin/node\nimport('/opt/streamcluster/%s/main.ts')\n" "$command" \
-        > "/usr/local/bin/$command" && chmod 755 "/usr/local/bin/$command"; \
-    done
+RUN script() { printf "#!%s\nimport('/opt/streamcluster/%s/main.ts')\n" "$1" "$2" > "/usr/local/bin/$2"; } \
+ && script "/usr/local/bin/node" broker \
+ && script "/usr/local/bin/node --optimize-for-size" operator \
+ && chmod 755 /usr/local/bin/broker /usr/local/bin/operator
 ENV NODE_ENV=production \
     NODE_COMPILE_CACHE=/opt/streamcluster/.cache/compile \
     NODE_COMPILE_CACHE_PORTABLE=1
 # What Node makes of the sources, made once: a broker starts in a third of the CPU time.
 RUN --mount=type=bind,source=scripts/image/warm.ts,target=/opt/streamcluster/warm.ts \
-    node warm.ts /opt/streamcluster && chmod -R a+rX .cache
+    node warm.ts /opt/streamcluster broker \
+ && node --optimize-for-size warm.ts /opt/streamcluster operator \
+ && chmod -R a+rX .cache
 USER 65532:65532
 CMD ["broker"]

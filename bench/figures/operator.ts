@@ -11,6 +11,7 @@ import { s3Url } from '../../operator/api/store-url.ts'
 import type { StreamClusterStatus } from '../../operator/api/stream-cluster-status.ts'
 import { kinds, type KubeObject } from '../../operator/kube/objects.ts'
 import { FakeApiServer } from '../../operator/kube/testing/fake-api-server.ts'
+import { OPERATOR_NODE_FLAG } from '../../operator/node-flags.ts'
 import { streamClusterKind } from '../../operator/stream-cluster/kinds.ts'
 import { childLabels } from '../../operator/stream-cluster/labels.ts'
 import { Child } from '../lib/child.ts'
@@ -129,7 +130,7 @@ async function measure(context: BenchContext, clusterCount: number) {
   Object.assign(process.env, bucket.env)
   const api = await FakeApiServer.start()
   const brokers = await startBrokers()
-  const operator = new Child(process.execPath, [PROGRAM], {
+  const operator = new Child(process.execPath, [OPERATOR_NODE_FLAG, PROGRAM], {
     env: {
       ...bucket.env,
       ...{ KUBE_URL: api.url, STREAMCLUSTER_NAMESPACES: NAMESPACE, POD_NAMESPACE: 'ops' },

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from '@jest/globals'
+import { OPERATOR_NODE_FLAG } from '../../operator/node-flags.ts'
 import {
   CODE_FOLDERS,
   codeLayer,
@@ -46,6 +47,8 @@ test('Node finds in the image what it made of the sources, and it is the same ev
   expect(entries.length).toBeGreaterThan(1_000)
   const [folder] = COMPILE_CACHE_VARIABLES.map((each) => each.split('=/')[1])
   for (const { path } of entries) expect(posix.dirname(posix.dirname(path))).toBe(folder)
+  // Of brokers, and of the operator, which Node runs with a flag.
+  expect(new Set(entries.map(({ path }) => posix.dirname(path))).size).toBe(2)
   expect(compileCacheLayer(ROOT)).toEqual(layer)
 }, 60_000)
 
@@ -54,6 +57,8 @@ test('Dockerfile makes the same image, for those who have a daemon', () => {
   const copied = [...dockerfile.matchAll(/^COPY (\S+) \.\/\1$/gm)].map(([, folder]) => folder)
   expect(copied).toEqual([...CODE_FOLDERS])
   expect(dockerfile).toContain(`USER ${USER}`)
+  expect(dockerfile).toContain(`script "/usr/local/bin/node ${OPERATOR_NODE_FLAG}" operator`)
+  expect(dockerfile).toContain(`node ${OPERATOR_NODE_FLAG} warm.ts`)
   expect(dockerfile).toContain('WORKDIR /opt/streamcluster')
   for (const variable of COMPILE_CACHE_VARIABLES) expect(dockerfile).toContain(variable)
   const ignored = readFileSync(`${ROOT}/.dockerignore`, 'utf8').split('\n')

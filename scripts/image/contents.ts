@@ -10,6 +10,7 @@ import {
   rmSync,
 } from 'node:fs'
 import { basename, join } from 'node:path'
+import { OPERATOR_NODE_FLAG } from '../../operator/node-flags.ts'
 import type { TarEntry } from './tar.ts'
 
 /** Where the project lies in an image; Dockerfile says the same. */
@@ -82,9 +83,16 @@ export function packageLayer(root: string): TarEntry[] {
   })
 }
 
+/** The commands of the image, with the flag that Node gets for each. */
+const COMMANDS = [
+  ['broker', null],
+  ['operator', OPERATOR_NODE_FLAG],
+] as const
+
 /** A command of the image: Node runs it by its first line, with no shell between. */
-function commandFor(name: string): TarEntry {
-  const text = `#!/usr/local/bin/node\nimport('/${HOME}/${name}/main.ts')\n`
+function commandFor(name: string, flag: string | null): TarEntry {
+  const program = ['/usr/local/bin/node', ...(flag === null ? [] : [flag])].join(' ')
+  const text = `#!${program}\nimport('/${HOME}/${name}/main.ts')\n`
   return { path: `usr/local/bin/${name}`, mode: 0o755, content: Buffer.from(text) }
 }
 
@@ -96,7 +104,7 @@ export function codeLayer(root: string): TarEntry[] {
     ...['package.json', 'LICENSE']
       .filter((name) => existsSync(join(root, name)))
       .flatMap((name) => filesBelow(join(root, name), `${HOME}/${name}`, () => false)),
-    ...['broker', 'operator'].map(commandFor),
+    ...COMMANDS.map(([name, flag]) => commandFor(name, flag)),
   ]
 }
 
@@ -108,7 +116,8 @@ export const COMPILE_CACHE_VARIABLES = [
 
 /**
  * Node's compile cache of all that a start loads: it takes two thirds of the CPU off a broker's start,
- * which is what a scale-out waits for. Sources are compared, so it can be old, but never wrong.
+ * which is what a scale-out waits for. Sources are compared, so it can be old, but never wrong. What is
+ * made under one flag is of no use under another.
  */
 export function compileCacheLayer(root: string): TarEntry[] {
   mkdirSync(join(root, '.cache'), { recursive: true })
@@ -116,11 +125,14 @@ export function compileCacheLayer(root: string): TarEntry[] {
   const folder = mkdtempSync(join(root, '.cache/compile-'))
   try {
     const node = join(root, 'node_modules/node/bin/node')
-    // Without --predictable no two runs give the same bytes.
-    const args = ['--predictable', join(root, 'scripts/image/warm.ts'), root]
     const env = { NODE_COMPILE_CACHE: folder, NODE_COMPILE_CACHE_PORTABLE: '1' }
-    const { status, stderr } = spawnSync(node, args, { env, encoding: 'utf8' })
-    if (status !== 0) throw new Error(`the compile cache cannot be made: ${stderr}`)
+    for (const [name, flag] of COMMANDS) {
+      // Without --predictable no two runs give the same bytes.
+      const flags = ['--predictable', ...(flag === null ? [] : [flag])]
+      const args = [...flags, join(root, 'scripts/image/warm.ts'), root, name]
+      const { status, stderr } = spawnSync(node, args, { env, encoding: 'utf8' })
+      if (status !== 0) throw new Error(`the compile cache cannot be made: ${stderr}`)
+    }
     return filesBelow(folder, `${HOME}/.cache/compile`, () => false)
   } finally {
     rmSync(folder, { recursive: true })
