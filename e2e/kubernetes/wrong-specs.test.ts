@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { until } from '../lib/wait.ts'
-import { NAMESPACE, Product, START_MS_MAX } from './lib/product.ts'
+import { NAMESPACE, OTHER_NAMESPACE, Product, START_MS_MAX } from './lib/product.ts'
 import { CREDENTIALS, startUnfitStore, UNFIT_CREDENTIALS } from './lib/s3-server.ts'
 
 const TEST_MS_MAX = 2 * 60_000
@@ -123,6 +123,48 @@ describe('by the status, which says what to do', () => {
       })
       expect(await product.pods('stuck')).toEqual([])
       await product.remove('stuck')
+    },
+    TEST_MS_MAX,
+  )
+
+  test(
+    'a template that Kubernetes does not take',
+    async () => {
+      const resources = { requests: { memory: '2Gi' }, limits: { memory: '1Gi' } }
+      const template = { pod: { spec: { containers: [{ name: 'broker', resources }] } } }
+      await product.apply('refused', { replicas: 1, template })
+      const stalled = await until('it says that it is stalled', async () => {
+        const condition = await product.condition('refused', 'Stalled')
+        return condition?.status === 'True' ? condition : null
+      })
+      expect(stalled.reason).toBe('ApplyFailed')
+      expect(stalled.message).toMatch(/Deployment refused cannot be applied: .*memory/)
+      await product.apply('refused', { replicas: 1 })
+      await product.settled('refused', 1)
+      await product.remove('refused')
+    },
+    TEST_MS_MAX,
+  )
+
+  test(
+    'pods that the namespace has no room for',
+    async () => {
+      const quota = {
+        ...{ apiVersion: 'v1', kind: 'ResourceQuota' },
+        metadata: { name: 'none', namespace: OTHER_NAMESPACE },
+        spec: { hard: { pods: '0' } },
+      }
+      await product.kube.apply(quota)
+      await product.apply('crowded', { replicas: 1 }, OTHER_NAMESPACE)
+      const stalled = await until('it says that it is stalled', async () => {
+        const condition = await product.condition('crowded', 'Stalled', OTHER_NAMESPACE)
+        return condition?.status === 'True' ? condition : null
+      })
+      expect(stalled.reason).toBe('RolloutFailed')
+      expect(stalled.message).toMatch(/quota/)
+      await product.kube.kubectl('delete', 'resourcequota', 'none', '-n', OTHER_NAMESPACE)
+      await product.settled('crowded', 1, OTHER_NAMESPACE)
+      await product.remove('crowded', OTHER_NAMESPACE)
     },
     TEST_MS_MAX,
   )

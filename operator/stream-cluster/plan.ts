@@ -35,6 +35,8 @@ const NOTHING: Plan = {
 
 /** A pass that waits for a person, or for a store that is away, is repeated this often. */
 const STALLED_LOOK_MS = 30_000
+/** A Secret is mostly on its way, and nobody tells of it; see Secrets. */
+const SECRET_LOOK_MS = 5_000
 
 /**
  * The plan for what was observed. Pure, and nothing to do where all is as it should be. `refusal`: what
@@ -50,7 +52,8 @@ export function planCluster(observed: Observed, refusal: string | null = null): 
     const isPaused = stall === null && spec?.paused === true
     const idle = { isChanging: false, scale: null }
     const situation: Situation = { observed, brokers, spec, stall, isPaused, ...idle }
-    const requeueAfterMs = isPaused ? null : STALLED_LOOK_MS
+    const lookMs = stall?.reason === 'SecretMissing' ? SECRET_LOOK_MS : STALLED_LOOK_MS
+    const requeueAfterMs = isPaused ? null : lookMs
     // What waits for its address would wait for ever: whoever was there before it has gone.
     const slots = planSlots(observed, spec?.listeners ?? [], brokers, replicasOf(observed) ?? 0)
     const pods = podPatches(observed.nowMs, { begin: [], finish: [], cancel: [] }, slots)
