@@ -48,7 +48,10 @@ async function produce(): Promise<void> {
 }
 
 /** Tells of assignments, records, and of what an application would take for the end. */
-async function read(consumer: Consumer, onRecord: () => void = () => {}): Promise<void> {
+async function read(
+  consumer: Consumer,
+  onRecord: (partition: number, offset: bigint) => void = () => {},
+): Promise<void> {
   let assigned: readonly number[] = []
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
     report({ event: 'revoked', partitions: assigned })
@@ -65,7 +68,7 @@ async function read(consumer: Consumer, onRecord: () => void = () => {}): Promis
     eachMessage: async ({ partition, message }) => {
       const value = message.value?.toString() ?? ''
       report({ event: 'record', partition, offset: Number(message.offset), value })
-      onRecord()
+      onRecord(partition, BigInt(message.offset))
     },
   })
 }
@@ -93,18 +96,26 @@ async function offsetsByTime(): Promise<{ partition: number; offset: string }[]>
   return offsetsByTime()
 }
 
+/**
+ * Whenever it has joined it seeks again, to where it is: when a partition moves kafkajs joins its group
+ * anew, and goes on where the group committed last, which here is nowhere.
+ */
 async function seek(): Promise<void> {
   const found = await offsetsByTime()
+  const positions = new Map(found.map(({ partition, offset }) => [partition, BigInt(offset)]))
   const consumer = kafka.consumer({ groupId: settings.groupId ?? '' })
+  consumer.on(consumer.events.GROUP_JOIN, () => {
+    for (const [partition, offset] of positions) {
+      consumer.seek({ topic, partition, offset: String(offset) })
+    }
+  })
   let left = settings.count ?? 0
   await new Promise<void>((resolve, reject) => {
-    const onRecord = (): void => {
+    const onRecord = (partition: number, offset: bigint): void => {
+      positions.set(partition, offset + 1n)
       if (--left === 0) resolve()
     }
-    read(consumer, onRecord).then(() => {
-      for (const { partition, offset } of found) consumer.seek({ topic, partition, offset })
-      report({ event: 'ready' })
-    }, reject)
+    read(consumer, onRecord).then(() => report({ event: 'ready' }), reject)
   })
   await consumer.disconnect()
 }
