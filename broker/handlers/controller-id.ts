@@ -2,11 +2,17 @@ import { type Broker, endpointOf } from './context.ts'
 
 /**
  * The node that clients of this listener are told is the controller, to send it what changes the
- * cluster. Any broker takes that, so this one is named where nobody holds the controller who could
- * be reached: the operator is no node, and a holder that died is replaced only after a while.
+ * cluster. Any broker takes that, so it is this one: it lives. Whoever truly holds the controller may
+ * have died a moment ago, and clients that hold on to it (librdkafka's AdminClient does, for minutes)
+ * would send nothing to anybody. A broker that is leaving names one that stays.
  */
 export function controllerIdFor({ node }: Broker, listener: string): number {
-  const nodeId = node.image.scalars.controller?.nodeId ?? null
-  const holder = nodeId === null ? null : endpointOf(node.image, nodeId, listener)
-  return holder === null ? node.nodeId : holder.nodeId
+  const { image, nodeId } = node
+  if (!node.draining && image.nodes.get(nodeId)?.state === 'active') return nodeId
+  for (const other of image.nodes.values()) {
+    if (other.state === 'active' && endpointOf(image, other.nodeId, listener) !== null) {
+      return other.nodeId
+    }
+  }
+  return nodeId
 }

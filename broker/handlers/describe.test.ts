@@ -116,10 +116,22 @@ describe('the cluster', () => {
         ]),
       )
       expect(response.clusterId).toBe(client.broker.node.log.clusterId)
-      const controller = client.broker.node.image.scalars.controller?.nodeId
-      expect(response.controllerId).toBe(controller)
+      expect(response.controllerId).toBe(client.nodeId)
       expect(response.clusterAuthorizedOperations).toBeGreaterThan(0)
     }
+  })
+
+  test('each broker names itself as the controller; one that is leaving names one that stays', async () => {
+    const told = async ({ nodeId }: TestBroker): Promise<number> => {
+      const asked = { topics: [], allowAutoTopicCreation: false }
+      return (await cluster.byId(nodeId).call(apis.metadata, 12, asked)).controllerId
+    }
+    const leaving = await cluster.addBroker()
+    for (const each of [client, leaving]) expect(await told(each)).toBe(each.nodeId)
+    const { nodeId } = leaving
+    await leaving.broker.node.append(() => [{ type: 'node-draining', nodeId, draining: true }])
+    expect(await told(leaving)).not.toBe(nodeId)
+    await leaving.broker.node.drain(5_000)
   })
 
   test('there are no endpoints of controllers, or of anything else', async () => {
