@@ -22,7 +22,9 @@ from session import (
 )
 
 TOPIC = settings.get("topic", "")
-ADMIN_SECONDS_MAX = 5 if settings.get("isPatient") else 30
+ADMIN_SECONDS_MAX = 30
+# Of a call to all brokers.
+ALL_SECONDS_MAX = 5 if settings.get("isPatient") else 30
 
 
 def configuration(**more):
@@ -192,7 +194,7 @@ def admin_steps(admin):
         check([each.offset for each in found.topic_partitions] == [3], "the offset is not 3")
 
     def groups():
-        found = admin.list_consumer_groups().result(timeout=ADMIN_SECONDS_MAX)
+        found = admin.list_consumer_groups().result(timeout=ALL_SECONDS_MAX)
         check(group in [each.group_id for each in found.valid], "the group is missing")
 
     def cluster():
@@ -257,7 +259,7 @@ def administer():
                     report("step", name=name, outcome="failed", message=words_of(error))
                     break
                 time.sleep(0.2)
-                if settings.get("isPatient"):
+                if settings.get("isPatient") and name == "list groups":
                     steps = admin_steps(AdminClient(configuration()))
 
 

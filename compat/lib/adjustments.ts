@@ -8,17 +8,14 @@ export const KCAT_ASKED_AGAIN: Adjustment = {
   why: `it is started again when it ends with an error as it asks for offsets by time: ${LIBRDKAFKA_SEEK}`,
 }
 
-/**
- * librdkafka 2.16.0, rdkafka_coord.c: rd_kafka_coord_cache_evict() is called for transactions only;
- * an admin call to all brokers waits for each that was in the last metadata.
- */
+/** librdkafka 2.16.0, rdkafka_admin.c: a call to all brokers waits for each of the last metadata. */
 export const CONFLUENT_ASKED_AGAIN: Adjustment = {
   seek: { isPatient: true },
   admin: { isPatient: true },
   why:
-    `\`offsets_for_times()\` is called again when it raises an exception: ${LIBRDKAFKA_SEEK}. A call ` +
-    'of `AdminClient` that fails, or has no answer in five seconds, is made again by a new one: the old ' +
-    'one keeps for `metadata.max.age.ms` who coordinates a group, and which brokers there are',
+    `\`offsets_for_times()\` is called again when it raises an exception: ${LIBRDKAFKA_SEEK}. ` +
+    '`AdminClient.list_consumer_groups()`, which asks all brokers, is called again of a new one when it ' +
+    'has no answer in five seconds: the old one waits for each broker that was in its last metadata',
 }
 
 /** kafkajs 2.2.4, src/producer/sendMessages.js; https://github.com/tulios/kafkajs/issues/1303 */
