@@ -53,6 +53,8 @@ export interface NodeOptions {
 }
 
 const CALL_TIMEOUT_MS = 1_000
+/** Calls under way that wait for an answer that a client waits for. */
+const CALLS_MAX = 256
 /** The next owner may be a process that has just started, on a machine where others do too. */
 const HANDOFF_TIMEOUT_MS = 4_000
 const HANDOFF_TRIES = 2
@@ -73,6 +75,7 @@ export class Node {
   readonly loadMeter: LoadMeter
   readonly options: NodeOptions
   draining = false
+  private callCount = 0
   /** This node seals itself: finding itself sealed is no surprise then. */
   sealing = false
   private ended = false
@@ -219,7 +222,8 @@ export class Node {
   }
 
   /**
-   * Asks another node; null where there is no such node any more. Rejects with {@link CallError}.
+   * Asks another node; null where it is gone, or where too many are being asked already. Rejects with
+   * {@link CallError}.
    * A long answer is to hold up no pings: see {@link httpTransport}.
    */
   async callNode(
@@ -230,7 +234,22 @@ export class Node {
   ): Promise<Buffer | null> {
     const target = this.image.nodes.get(nodeId)
     if (target === undefined || target.state === 'sealed') return null
-    return this.options.transport.call(target, method, body, timeoutMs)
+    if (this.callCount >= CALLS_MAX) return null
+    this.callCount++
+    let unsubscribe = (): void => {}
+    // Whoever was taken over answers no more, and a lost address may not even refuse.
+    const gone = new Promise<null>((resolve) => {
+      unsubscribe = this.log.onApplied(() => {
+        if ((this.image.nodes.get(nodeId)?.state ?? 'sealed') === 'sealed') resolve(null)
+      })
+    })
+    try {
+      const { transport } = this.options
+      return await Promise.race([transport.call(target, method, body, timeoutMs), gone])
+    } finally {
+      unsubscribe()
+      this.callCount--
+    }
   }
 
   private async ping(node: NodeEntry, request: PingRequest): Promise<PingReply> {

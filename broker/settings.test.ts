@@ -96,6 +96,17 @@ describe('brokerSettings', () => {
     }
   })
 
+  test('the least linger is a whole number, and no more than the longest', () => {
+    const { wal } = settingsOf({ WAL_LINGER_MS_MIN: '100' }).node
+    expect([wal.lingerMsMin, wal.lingerMsMax]).toEqual([100, 250])
+    expect(() => settingsOf({ WAL_LINGER_MS_MIN: '251' })).toThrow(
+      "STREAMCLUSTER_WAL_LINGER_MS_MIN='251'",
+    )
+    expect(() => settingsOf({ WAL_LINGER_MS_MIN: 'x' })).toThrow(
+      "STREAMCLUSTER_WAL_LINGER_MS_MIN='x'",
+    )
+  })
+
   test.each([
     'WAL_OBJECT_BYTES',
     'WAL_PUTS_IN_FLIGHT_MAX',

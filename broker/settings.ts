@@ -83,6 +83,12 @@ export function brokerSettings(env: Readonly<Record<string, string | undefined>>
   }
   const number = (name: string, byDefault: number, min: 0 | 1 = 0): number =>
     wholeNumber(name, env[name], { byDefault, min })
+  const lingerMsMax = number('STREAMCLUSTER_WAL_LINGER_MS_MAX', DEFAULT_WAL_SETTINGS.lingerMsMax)
+  const lingerMsMin = number('STREAMCLUSTER_WAL_LINGER_MS_MIN', DEFAULT_WAL_SETTINGS.lingerMsMin)
+  if (lingerMsMin > lingerMsMax) {
+    const most = `at most STREAMCLUSTER_WAL_LINGER_MS_MAX, which is ${lingerMsMax}`
+    refuse('STREAMCLUSTER_WAL_LINGER_MS_MIN', String(lingerMsMin), most)
+  }
   return {
     store,
     listeners: listenerSettings(env),
@@ -101,7 +107,8 @@ export function brokerSettings(env: Readonly<Record<string, string | undefined>>
     requestBytesMax: number('STREAMCLUSTER_REQUEST_BYTES_MAX', 256 * MEBIBYTE, 1),
     node: {
       wal: {
-        lingerMsMax: number('STREAMCLUSTER_WAL_LINGER_MS_MAX', DEFAULT_WAL_SETTINGS.lingerMsMax),
+        lingerMsMin,
+        lingerMsMax,
         objectBytesTarget: number(
           'STREAMCLUSTER_WAL_OBJECT_BYTES',
           DEFAULT_WAL_SETTINGS.objectBytesTarget,

@@ -1,7 +1,7 @@
 import type { NodeEntry } from '../metadata/image.ts'
 import type { PingFailure } from '../controller/liveness.ts'
 
-/** What nodes ask each other. All are hints or questions; none decides anything. */
+/** What nodes ask each other: hints and questions, but for `group`, which may change a group's offsets. */
 export type InternalMethod = 'ping' | 'news' | 'handoff' | 'group'
 
 /** Calls between nodes. The simulator has its own; `internal-http.ts` is the real one. */

@@ -17,7 +17,7 @@ import { GroupCoordinator } from './coordinator/group-coordinator.ts'
 import { groupSettings } from './coordinator/group-settings.ts'
 import { FetchSessions } from './handlers/fetch-sessions.ts'
 import { handlers, servedApis } from './handlers/index.ts'
-import { answerCall } from './handlers/passed-on.ts'
+import { callAnswerer } from './handlers/passed-on.ts'
 import { Node, type NodeSettings, whenServing } from './node.ts'
 import { ProducerIds } from './producer-ids.ts'
 import { allApis, type AnyApi } from './protocol/api-keys.ts'
@@ -61,6 +61,7 @@ export class Worker {
   private readonly logLevel: LogLevelSetting
   private readonly onEnded: (reason: string, error?: unknown) => void
   private broker: Broker | null = null
+  private answerCall: ReturnType<typeof callAnswerer> | null = null
   private listeners: Listeners | null = null
   private admin: AdminServer | null = null
   private store: ObjectStore | null = null
@@ -125,6 +126,7 @@ export class Worker {
     this.config.follow(node)
     await this.recordProbe(node, isNew)
     this.broker = this.brokerOf(node)
+    this.answerCall = callAnswerer(this.broker)
     this.listeners?.holdAll(false)
     this.metrics.watch(node, clock, {
       connections: () => this.listeners?.connectionCount ?? 0,
@@ -245,8 +247,8 @@ export class Worker {
         load: () => this.load(),
         identity: () => this.identity(),
         call: (method, body) => {
-          if (this.broker === null) throw new Error('not registered yet')
-          return answerCall(this.broker, method, body)
+          if (this.answerCall === null) throw new Error('not registered yet')
+          return this.answerCall(method, body)
         },
       },
       logger,

@@ -163,6 +163,15 @@ describe('planMoves', () => {
     }
   })
 
+  test('moves nothing for the looks of it while some are missing', () => {
+    const counts = [45, 46, 47, 50, 52, 54, 55, 55, 46, 50]
+    const nodes = counts.map((count, at) =>
+      node(at + 1, partitionsOf(Array(count).fill(0), `t${at}`)),
+    )
+    expect(planMoves(nodes, 100)).toEqual([])
+    expect(planMoves(nodes, 100, 1)).toEqual([])
+  })
+
   test('leaves loads as they are while some are missing', () => {
     const nodes = [
       node(

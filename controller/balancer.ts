@@ -62,8 +62,9 @@ function stayingOf(bin: Bin): PlacedPartition[] {
 /**
  * Which partitions should move next, at most `movesMax` and few from each node, first those that matter most: away from
  * draining nodes, then until the counts are even, then until the measured load is. While `missing`
- * more nodes are on their way, nobody gets more than a share of one among all of them. Pure and
- * deterministic: the same input gives the same moves, so two controllers agree.
+ * more nodes are on their way, only who clearly lacks partitions gets some, and no more than a share of
+ * one among all of them. Pure and deterministic: the same input gives the same moves, so two controllers
+ * agree.
  */
 export function planMoves(nodes: readonly PlacedNode[], movesMax: number, missing = 0): Move[] {
   const bins: Bin[] = nodes.map(({ nodeId, draining, count, bytesPerSecond, partitions }) => ({
@@ -145,12 +146,13 @@ function evenCounts(active: Bin[], { moves, movesMax, missing, move }: Planning)
   const mean = active.reduce((sum, { count }) => sum + count, 0) / (active.length + missing)
   const slack = Math.max(1, mean * COUNT_SLACK_RATIO)
   const stuck = new Set<Bin>()
-  while (moves.length < movesMax) {
+  // Who has too many keeps them for those that are missing.
+  const targets = missing === 0 ? active : active.filter(({ count }) => mean - count > slack)
+  while (moves.length < movesMax && targets.length > 0) {
     const source = fullest(active, stuck)
     if (source === null) return
-    const target = lightest(active)
+    const target = lightest(targets)
     const isUneven = source.count - mean > slack || mean - target.count > slack
-    // Who has too many keeps them for those that are missing.
     const mayGive = missing === 0 ? isUneven : target.count + 1 <= mean
     if (!mayGive || source.count - target.count < 2) return
     // Alternating between light and heavy ones would need foresight; the share of load that the

@@ -25,6 +25,8 @@ import { type OwnedPartition, reassignFrom, succession, takeOver } from './takeo
 const BALANCE_EVERY_MS = 5_000
 /** What comes together makes one round: several nodes that join, or answer for the first time. */
 const GATHER_MS = 10
+/** Rounds between those that come by the clock have at least this much time between them. */
+const ROUND_GAP_MS = 50
 
 export interface ControllerSettings extends PingSettings {
   /** A node that says nothing for so long is taken over. */
@@ -77,6 +79,9 @@ export class Controller {
   private readonly takingOver = new Set<number>()
   private readonly pinging = new Set<number>()
   private timer: Timer | null = null
+  /** A round that does not wait for its time. */
+  private early: Timer | null = null
+  private earlyAtMs = Number.NEGATIVE_INFINITY
   private tickCount = 0
   private tickDueAtMs = Number.POSITIVE_INFINITY
   private isDirty = true
@@ -118,6 +123,7 @@ export class Controller {
   stop(): void {
     this.abort.abort()
     this.timer?.cancel()
+    this.early?.cancel()
   }
 
   /** A ping came from whoever holds the controller. */
@@ -127,7 +133,7 @@ export class Controller {
 
   /** There are to be so many nodes: what those that have yet to come will get is kept for them. */
   expectNodes(count: number): void {
-    if (this.expected.order(count, this.options.clock.nowMs())) this.isDirty = true
+    if (this.expected.order(count)) this.isDirty = true
   }
 
   /**
@@ -145,14 +151,22 @@ export class Controller {
     this.tick()
   }
 
-  /** The next round comes at once, where this process leads. */
+  /** Where this process leads: who has come is asked soon, and gets its share. */
   private hasten(): void {
     const { clock } = this.options
-    const atMs = clock.nowMs() + GATHER_MS
-    if (!this.isHolder || this.abort.signal.aborted || this.tickDueAtMs <= atMs) return
-    this.timer?.cancel()
-    this.tickDueAtMs = atMs
-    this.timer = clock.after(GATHER_MS, () => this.tick())
+    if (!this.isHolder || this.abort.signal.aborted || this.early !== null) return
+    const delayMs = Math.max(GATHER_MS, this.earlyAtMs + ROUND_GAP_MS - clock.nowMs())
+    this.early = clock.after(delayMs, () => {
+      this.early = null
+      this.earlyAtMs = clock.nowMs()
+      if (!this.isHolder || this.abort.signal.aborted) return
+      for (const node of this.options.log.image.nodes.values()) {
+        // Others are asked by the clock, which their patience is reckoned by.
+        const isKnown = node.nodeId === this.options.nodeId || this.liveness.knows(node.nodeId)
+        if (node.state !== 'sealed' && !isKnown) this.pingNode(node)
+      }
+      this.startArranging()
+    })
   }
 
   private tick(): void {
@@ -200,12 +214,15 @@ export class Controller {
     this.takeOverTheDead()
     // Whoever comes tells no one that is not a broker: what it waits for is looked for.
     if (this.missingNodes() > 0) log.poke()
-    if (!this.isArranging && this.takingOver.size === 0) {
-      this.isArranging = true
-      void this.arrange().finally(() => {
-        this.isArranging = false
-      })
-    }
+    this.startArranging()
+  }
+
+  private startArranging(): void {
+    if (this.isArranging || this.takingOver.size > 0) return
+    this.isArranging = true
+    void this.arrange().finally(() => {
+      this.isArranging = false
+    })
   }
 
   private pingNode(node: NodeEntry): void {

@@ -47,6 +47,11 @@ export class NodeLiveness {
     this.nodes.set(nodeId, { answeredAtMs: nowMs, hasAnswered: false, refusals: 0 })
   }
 
+  /** Whether it was asked before. */
+  knows(nodeId: number): boolean {
+    return this.nodes.has(nodeId)
+  }
+
   answered(nodeId: number, nowMs: number): void {
     this.nodes.set(nodeId, { answeredAtMs: nowMs, hasAnswered: true, refusals: 0 })
   }

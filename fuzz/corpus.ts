@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url'
 
 /** Larger inputs are not worth a place. */
 const KEPT_BYTES_MAX = 300
-const KEPT_MAX = 150
+/** Enough for one conversation of each API and version, answered and not. */
+const KEPT_MAX = 300
 
 function fileOf(name: string): string {
   return fileURLToPath(new URL(`./corpus/${name}.txt`, import.meta.url))

@@ -47,6 +47,7 @@ function settingsOf(world: World): NodeSettings {
   const random = world.random('settings')
   return {
     wal: {
+      lingerMsMin: pick(world.random('least linger'), [0, 0, 5]),
       lingerMsMax: pick(random, [5, 20, 50]),
       objectBytesTarget: pick(random, [500, 2_000, 8_000]),
       putsInFlightMax: 4,

@@ -5,7 +5,7 @@ import type {
 } from '../protocol/messages/delete-groups.ts'
 import { answering, type Broker, codeOf } from './context.ts'
 import { groupCode, shardFor } from './group-shard.ts'
-import { type Asker, passOn } from './pass-on.ts'
+import { type Asker, picked, withOthers } from './pass-on.ts'
 
 /** DeleteGroups: v0-2. Answers when the deletion is durable. */
 export async function deleteGroups(
@@ -14,21 +14,20 @@ export async function deleteGroups(
   asker: Asker,
 ): Promise<DeleteGroupsResponse> {
   const groupIds = [...new Set(body.groupsNames)]
-  const results = groupIds.map(async (groupId) => {
-    return { groupId, errorCode: await deleteOne(broker, groupId, asker) }
+  const here = groupIds.map(async (groupId) => {
+    return { groupId, errorCode: await deleteOne(broker, groupId) }
   })
-  return { results: await Promise.all(results) }
+  const results = await withOthers(broker, asker, await Promise.all(here), {
+    about: (places) => ({ groupsNames: picked(groupIds, places) }),
+    answersIn: (response: DeleteGroupsResponse) => response.results,
+  })
+  return { results: [...results] }
 }
 
 export const handleDeleteGroups = answering(deleteGroups)
 
-async function deleteOne(broker: Broker, groupId: string, asker: Asker): Promise<number> {
+async function deleteOne(broker: Broker, groupId: string): Promise<number> {
   const shard = await shardFor(broker, groupId)
-  if (shard === 'NOT_COORDINATOR') {
-    const asked: DeleteGroupsRequest = { groupsNames: [groupId] }
-    const passed = await passOn<DeleteGroupsResponse>(broker, asker, groupId, asked)
-    if (passed?.results[0] !== undefined) return passed.results[0].errorCode
-  }
   if (typeof shard === 'string') return codeOf(shard)
   return new Promise((resolve) => {
     deleteGroup(shard, groupId, (error) => resolve(groupCode(error)))

@@ -6,7 +6,7 @@ import type {
 import { GROUP_OPERATIONS } from './authorized-operations.ts'
 import { answering, type Broker, codeOf } from './context.ts'
 import { shardFor } from './group-shard.ts'
-import { type Asker, passOn } from './pass-on.ts'
+import { type Asker, picked, withOthers } from './pass-on.ts'
 
 type Answer = DescribeGroupsResponse['groups'][number]
 
@@ -26,9 +26,13 @@ export async function describeGroups(
   body: DescribeGroupsRequest,
   asker: Asker,
 ): Promise<DescribeGroupsResponse> {
-  const answers = body.groups.map((groupId) => describe(broker, groupId, asker))
-  const groups = await Promise.all(answers)
-  if (!body.includeAuthorizedOperations) return { groups }
+  const { includeAuthorizedOperations } = body
+  const here = body.groups.map((groupId) => describe(broker, groupId, asker.version))
+  const groups = await withOthers(broker, asker, await Promise.all(here), {
+    about: (places) => ({ groups: picked(body.groups, places), includeAuthorizedOperations }),
+    answersIn: (response: DescribeGroupsResponse) => response.groups,
+  })
+  if (!includeAuthorizedOperations) return { groups: [...groups] }
   return {
     groups: groups.map((group) => {
       return group.errorCode === 0 ? { ...group, authorizedOperations: GROUP_OPERATIONS } : group
@@ -38,14 +42,8 @@ export async function describeGroups(
 
 export const handleDescribeGroups = answering(describeGroups)
 
-async function describe(broker: Broker, groupId: string, asker: Asker): Promise<Answer> {
-  const { version } = asker
+async function describe(broker: Broker, groupId: string, version: number): Promise<Answer> {
   const shard = await shardFor(broker, groupId)
-  if (shard === 'NOT_COORDINATOR') {
-    const asked: DescribeGroupsRequest = { groups: [groupId], includeAuthorizedOperations: false }
-    const passed = await passOn<DescribeGroupsResponse>(broker, asker, groupId, asked)
-    if (passed?.groups[0] !== undefined) return passed.groups[0]
-  }
   if (typeof shard === 'string') return { ...empty(groupId), errorCode: codeOf(shard) }
   const group = shard.groups.get(groupId)
   if (group !== undefined) return answerOf(group)

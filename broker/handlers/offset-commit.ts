@@ -1,14 +1,14 @@
 import type { TopicEntry } from '../../metadata/image.ts'
-import { type Commit, commitOffsets as commitToGroup } from '../coordinator/offset-requests.ts'
+import { type Commit, commitOffsets } from '../coordinator/offset-requests.ts'
 import type { Shard } from '../coordinator/shard.ts'
 import type { ErrorName } from '../protocol/error-codes.ts'
 import type {
   OffsetCommitRequest,
   OffsetCommitResponse,
 } from '../protocol/messages/offset-commit.ts'
+import type { Request } from '../request.ts'
 import { answering, type Broker, codeOf, findTopic } from './context.ts'
 import { groupCode, shardFor } from './group-shard.ts'
-import { type Asker, passOn } from './pass-on.ts'
 
 const FIRST_VERSION_OF_GROUP_NOT_FOUND = 9
 const FIRST_VERSION_OF_TOPIC_IDS = 10
@@ -31,37 +31,32 @@ interface Part {
  * v2-4: a retention time. v6: KIP-320, leader epochs. v7: KIP-345, static members. v9: KIP-848,
  * GROUP_ID_NOT_FOUND. v10: topic ids instead of names.
  */
-export async function commitOffsets(
-  broker: Broker,
-  body: OffsetCommitRequest,
-  asker: Asker,
-): Promise<OffsetCommitResponse> {
-  if (body.topics.length === 0) return { topics: [] }
-  const shard = await shardFor(broker, body.groupId)
-  // A member has to know where its group is; who sets offsets of a group without any need not.
-  if (shard === 'NOT_COORDINATOR' && body.generationIdOrMemberEpoch < 0) {
-    const passed = await passOn<OffsetCommitResponse>(broker, asker, body.groupId, body)
-    if (passed !== null) return passed
-  }
-  // From here to the append nothing waits: a topic that is deleted meanwhile has its offsets
-  // removed once, and nothing may come behind that.
-  const topics = body.topics.map((asked) => ({
-    name: asked.name,
-    topicId: asked.topicId,
-    partitions: partsOf(broker, body, asked, asker.version),
-  }))
-  const parts = topics.flatMap(({ partitions }) => partitions)
-  const accepted = parts.filter(({ errorCode }) => errorCode === 0)
-  if (accepted.length === 0) return { topics }
-  const code = await commit(shard, body, asker.version, accepted)
-  for (const part of accepted) {
-    part.errorCode = code
-    if (code === 0 && part.commit === null) part.errorCode = codeOf('OFFSET_METADATA_TOO_LARGE')
-  }
-  return { topics }
-}
-
-export const handleOffsetCommit = answering(commitOffsets)
+export const handleOffsetCommit = answering(
+  async (
+    broker: Broker,
+    body: OffsetCommitRequest,
+    request: Request,
+  ): Promise<OffsetCommitResponse> => {
+    if (body.topics.length === 0) return { topics: [] }
+    const shard = await shardFor(broker, body.groupId)
+    // From here to the append nothing waits: a topic that is deleted meanwhile has its offsets
+    // removed once, and nothing may come behind that.
+    const topics = body.topics.map((asked) => ({
+      name: asked.name,
+      topicId: asked.topicId,
+      partitions: partsOf(broker, body, asked, request.version),
+    }))
+    const parts = topics.flatMap(({ partitions }) => partitions)
+    const accepted = parts.filter(({ errorCode }) => errorCode === 0)
+    if (accepted.length === 0) return { topics }
+    const code = await commit(shard, body, request.version, accepted)
+    for (const part of accepted) {
+      part.errorCode = code
+      if (code === 0 && part.commit === null) part.errorCode = codeOf('OFFSET_METADATA_TOO_LARGE')
+    }
+    return { topics }
+  },
+)
 
 function partsOf(broker: Broker, body: OffsetCommitRequest, asked: Asked, version: number): Part[] {
   const topic = findTopic(broker.node.image, asked)
@@ -117,6 +112,6 @@ function commit(
   }
   const commits = parts.flatMap((part) => part.commit ?? [])
   return new Promise((resolve) => {
-    commitToGroup(shard, asked, commits, (error) => resolve(groupCode(error)))
+    commitOffsets(shard, asked, commits, (error) => resolve(groupCode(error)))
   })
 }

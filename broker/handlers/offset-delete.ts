@@ -9,7 +9,7 @@ import type {
 import type { ErrorName } from '../protocol/error-codes.ts'
 import { answering, type Broker, codeOf, findTopic } from './context.ts'
 import { groupCode, shardFor } from './group-shard.ts'
-import { type Asker, passOn } from './pass-on.ts'
+import { type Asker, withOthers } from './pass-on.ts'
 
 /** OffsetDelete: v0 (KIP-496). Answers when the deletion is durable. */
 export async function deleteOffsets(
@@ -18,12 +18,24 @@ export async function deleteOffsets(
   asker: Asker,
 ): Promise<OffsetDeleteResponse> {
   const { groupId } = body
+  const here = { groupId, ...(await deleteHere(broker, body)) }
+  const [answer = here] = await withOthers(broker, asker, [here], {
+    about: () => body,
+    answersIn: (response: OffsetDeleteResponse) => [{ groupId, ...response }],
+  })
+  const { errorCode, topics } = answer
+  return { errorCode, topics }
+}
+
+export const handleOffsetDelete = answering(deleteOffsets)
+
+async function deleteHere(
+  broker: Broker,
+  body: OffsetDeleteRequest,
+): Promise<OffsetDeleteResponse> {
+  const { groupId } = body
   if (groupId === '') return failed(codeOf('INVALID_GROUP_ID'))
   const shard = await shardFor(broker, groupId)
-  if (shard === 'NOT_COORDINATOR') {
-    const passed = await passOn<OffsetDeleteResponse>(broker, asker, groupId, body)
-    if (passed !== null) return passed
-  }
   if (typeof shard === 'string') return failed(codeOf(shard))
   const refusal = whyNotDeleteOffsets(shard, groupId)
   if (refusal !== null) return failed(groupCode(refusal))
@@ -44,8 +56,6 @@ export async function deleteOffsets(
     })
   })
 }
-
-export const handleOffsetDelete = answering(deleteOffsets)
 
 function whyNotPartition(
   broker: Broker,

@@ -5,7 +5,7 @@ import type { OffsetCommitValue } from '../protocol/messages/group-records.ts'
 import type { OffsetFetchRequest, OffsetFetchResponse } from '../protocol/messages/offset-fetch.ts'
 import { answering, type Broker, codeOf, findTopic, ZERO_UUID } from './context.ts'
 import { shardFor } from './group-shard.ts'
-import { type Asker, passOn } from './pass-on.ts'
+import { type Asker, picked, withOthers } from './pass-on.ts'
 
 const FIRST_VERSION_OF_ERRORS = 2
 const FIRST_VERSION_OF_GROUPS = 8
@@ -15,7 +15,6 @@ const NO_OFFSET = -1
 /** As in the versions of several groups; older ones ask the same of one group. */
 type AskedGroup = Pick<OffsetFetchRequest['groups'][number], 'groupId'> & {
   readonly topics: readonly AskedTopic[] | null
-  readonly requireStable: boolean
 }
 interface AskedTopic {
   readonly name: string
@@ -40,14 +39,23 @@ export async function fetchOffsets(
   asker: Asker,
 ): Promise<OffsetFetchResponse> {
   const { version } = asker
-  const { requireStable } = body
   if (version >= FIRST_VERSION_OF_GROUPS) {
-    const groups = body.groups.map((asked) =>
-      answerGroup(broker, { ...asked, requireStable }, asker),
-    )
-    return { groups: await Promise.all(groups) }
+    const here = body.groups.map((asked) => answerGroup(broker, asked, version))
+    const groups = await withOthers(broker, asker, await Promise.all(here), {
+      about: (places) => ({ ...body, groups: picked(body.groups, places) }),
+      answersIn: (response: OffsetFetchResponse) => response.groups ?? [],
+    })
+    return { groups: [...groups] }
   }
-  const { errorCode = 0, topics } = await answerGroup(broker, body, asker)
+  const { groupId } = body
+  const here = await answerGroup(broker, body, version)
+  const [answer = here] = await withOthers(broker, asker, [here], {
+    about: () => body,
+    answersIn: ({ errorCode = 0, topics = [] }: OffsetFetchResponse): GroupAnswer[] => [
+      { groupId, errorCode, topics },
+    ],
+  })
+  const { errorCode = 0, topics } = answer
   if (version >= FIRST_VERSION_OF_ERRORS || errorCode === 0) {
     return { errorCode, topics: topics.map((topic) => ({ ...topic, name: topic.name ?? '' })) }
   }
@@ -62,35 +70,19 @@ export async function fetchOffsets(
 
 export const handleOffsetFetch = answering(fetchOffsets)
 
-async function answerGroup(broker: Broker, asked: AskedGroup, asker: Asker): Promise<GroupAnswer> {
+async function answerGroup(
+  broker: Broker,
+  asked: AskedGroup,
+  version: number,
+): Promise<GroupAnswer> {
   const { groupId } = asked
-  const { version } = asker
   const shard = await shardFor(broker, groupId)
-  if (shard === 'NOT_COORDINATOR') {
-    const passed = await askElsewhere(broker, asked, asker)
-    if (passed !== null) return passed
-  }
   if (typeof shard === 'string') return { groupId, topics: [], errorCode: codeOf(shard) }
   const topics =
     asked.topics === null
       ? allTopics(broker, shard, groupId, version)
       : asked.topics.map((topic) => answerTopic(broker, shard, groupId, topic, version))
   return { groupId, topics, errorCode: 0 }
-}
-
-async function askElsewhere(
-  broker: Broker,
-  asked: AskedGroup,
-  asker: Asker,
-): Promise<GroupAnswer | null> {
-  const { groupId } = asked
-  const isOne = asker.version < FIRST_VERSION_OF_GROUPS
-  const body = isOne ? asked : { groups: [asked], requireStable: asked.requireStable }
-  const passed = await passOn<OffsetFetchResponse>(broker, asker, groupId, body)
-  if (passed === null) return null
-  if (!isOne) return passed.groups?.[0] ?? null
-  const { errorCode = 0, topics = [] } = passed
-  return { groupId, errorCode, topics }
 }
 
 function answerTopic(

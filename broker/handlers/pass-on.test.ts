@@ -3,7 +3,7 @@ import { apis } from '../protocol/api-keys.ts'
 import { errorName } from '../protocol/error-codes.ts'
 import { coordinatorOf, TestMember } from '../testing/group-member.ts'
 import { createTopic, type TestBroker, TestCluster } from '../testing/harness.ts'
-import { answerCall } from './passed-on.ts'
+import { passedOnCall } from './pass-on.ts'
 
 let cluster: TestCluster
 
@@ -23,7 +23,8 @@ async function othersThanFor(groupId: string): Promise<[TestBroker, TestBroker]>
   return cluster.brokers.filter((each) => each !== coordinator) as [TestBroker, TestBroker]
 }
 
-async function commit(broker: TestBroker, groupId: string, offset: number): Promise<string> {
+/** Sets a group's offset, as who is no member of it. */
+async function commitAt(broker: TestBroker, groupId: string, offset: number): Promise<string> {
   const { topics } = await broker.call(apis.offsetCommit, 8, {
     groupId,
     generationIdOrMemberEpoch: -1,
@@ -46,27 +47,34 @@ async function commit(broker: TestBroker, groupId: string, offset: number): Prom
   return errorName(topics[0]?.partitions[0]?.errorCode ?? -1)
 }
 
+async function commit(groupId: string, offset: number): Promise<void> {
+  const coordinator = await coordinatorOf(cluster, groupId)
+  expect(await commitAt(coordinator, groupId, offset)).toBe('NONE')
+}
+
+/** How often brokers asked each other about groups. */
+function callsOf({ calls }: TestCluster): number {
+  return calls.filter((method) => method === 'group').length
+}
+
 const ALL_OF_TOPIC = { name: 'topic', partitionIndexes: [0] }
 
 describe('a broker that does not coordinate a group', () => {
-  test.each([1, 2, 7, 8, 9])(
-    'sets its offsets and tells them, OffsetFetch v%d',
-    async (version) => {
-      const groupId = `offsets-${version}`
-      const [one, other] = await othersThanFor(groupId)
-      expect(await commit(one, groupId, 40 + version)).toBe('NONE')
-      const topics = [ALL_OF_TOPIC]
-      const asked = { groupId, topics, groups: [{ groupId, topics }], requireStable: true }
-      const answer = await other.call(apis.offsetFetch, version, asked)
-      const [found] = version < 8 ? answer.topics : (answer.groups[0]?.topics ?? [])
-      expect(found?.partitions[0]).toMatchObject({ committedOffset: 40 + version, errorCode: 0 })
-    },
-  )
+  test.each([1, 2, 7, 8, 9])('tells its offsets, OffsetFetch v%d', async (version) => {
+    const groupId = `offsets-${version}`
+    const [one] = await othersThanFor(groupId)
+    await commit(groupId, 40 + version)
+    const topics = [ALL_OF_TOPIC]
+    const asked = { groupId, topics, groups: [{ groupId, topics }], requireStable: true }
+    const answer = await one.call(apis.offsetFetch, version, asked)
+    const [found] = version < 8 ? answer.topics : (answer.groups[0]?.topics ?? [])
+    expect(found?.partitions[0]).toMatchObject({ committedOffset: 40 + version, errorCode: 0 })
+  })
 
   test('describes it and others, each by its coordinator, and deletes them', async () => {
     const groups = Array.from({ length: 12 }, (_, at) => `many-${at}`)
     const [any] = cluster.brokers as [TestBroker]
-    for (const groupId of groups) expect(await commit(any, groupId, 1)).toBe('NONE')
+    for (const groupId of groups) await commit(groupId, 1)
     const asked = { groups: [...groups, 'missing'], includeAuthorizedOperations: true }
     const described = await any.call(apis.describeGroups, 6, asked)
     expect(described.groups.map(({ groupId }) => groupId)).toEqual(asked.groups)
@@ -89,72 +97,79 @@ describe('a broker that does not coordinate a group', () => {
       return errorName(errorCode || (told[0]?.partitions[0]?.errorCode ?? -1))
     }
     expect(await remove()).toBe('GROUP_ID_NOT_FOUND')
-    await commit(one, groupId, 3)
+    await commit(groupId, 3)
     expect(await remove()).toBe('NONE')
     const member = new TestMember(cluster, { groupId })
     await member.enter()
     expect(await remove()).toBe('GROUP_SUBSCRIBED_TO_TOPIC')
   })
 
-  test('sends its members away: they have to know where it is', async () => {
-    const groupId = 'members'
-    const member = new TestMember(cluster, { groupId })
-    await member.enter()
-    const [one] = await othersThanFor(groupId)
-    const { topics } = await one.call(apis.offsetCommit, 8, {
-      groupId,
-      generationIdOrMemberEpoch: member.generation,
-      memberId: member.memberId,
-      groupInstanceId: null,
-      topics: [
-        {
-          name: 'topic',
-          partitions: [
-            {
-              partitionIndex: 0,
-              committedOffset: 1,
-              committedLeaderEpoch: -1,
-              committedMetadata: '',
-            },
-          ],
-        },
-      ],
-    })
-    expect(errorName(topics[0]?.partitions[0]?.errorCode ?? 0)).toBe('NOT_COORDINATOR')
+  test('answers each of the same groups as it was asked, with one call to each coordinator', async () => {
+    const groups = Array.from({ length: 12 }, (_, at) => `mixed-${at}`)
+    for (const [at, groupId] of groups.entries()) await commit(groupId, at)
+    const { broker } = cluster.brokers[0] as TestBroker
+    const before = callsOf(cluster)
+    const none = { name: 'topic', partitionIndexes: [7] }
+    const asked = groups.flatMap((groupId) => [
+      { groupId, topics: [ALL_OF_TOPIC] },
+      { groupId, topics: [none] },
+    ])
+    const answer = await cluster
+      .byId(broker.node.nodeId)
+      .call(apis.offsetFetch, 8, { groups: asked, requireStable: false })
+    const offsets = answer.groups.map(({ topics }) => topics[0]?.partitions[0]?.committedOffset)
+    expect(offsets).toEqual(groups.flatMap((_, at) => [at, -1]))
+    expect(callsOf(cluster) - before).toBe(2)
+  })
+
+  test('takes no commits for it: one client has them done in its order', async () => {
+    const [one] = await othersThanFor('commits')
+    expect(await commitAt(one, 'commits', 1)).toBe('NOT_COORDINATOR')
   })
 })
 
 describe('what is passed on', () => {
-  const call = (key: number, version: number, body = Buffer.alloc(0)): Buffer => {
-    const header = Buffer.alloc(4)
-    header.writeInt16BE(key, 0)
-    header.writeInt16BE(version, 2)
-    return Buffer.concat([header, body])
+  let count = 0
+  const call = (
+    key: number,
+    version: number,
+    body: Buffer = Buffer.alloc(0),
+    sentMs = Date.now(),
+  ): Buffer => {
+    return passedOnCall({ key, version, sentMs, nonce: Buffer.alloc(16, ++count) }, body)
   }
+  /** DeleteGroups v1: an array of one string. */
+  const deletion = (groupId: string): Buffer =>
+    Buffer.concat([Buffer.from([0, 0, 0, 1, 0, groupId.length]), Buffer.from(groupId)])
+  const refused = async (broker: TestBroker, bytes: Buffer): Promise<string> =>
+    broker.answerCall('group', bytes).then(
+      () => 'answered',
+      (error: Error) => error.message,
+    )
 
   test('is not passed on again', async () => {
     const groupId = 'round-and-round'
     const [one] = await othersThanFor(groupId)
-    // DeleteGroups v1: an array of one string.
-    const body = Buffer.concat([Buffer.from([0, 0, 0, 1, 0, groupId.length]), Buffer.from(groupId)])
-    const reply = await answerCall(one.broker, 'group', call(apis.deleteGroups.key, 1, body))
+    const reply = await one.answerCall('group', call(apis.deleteGroups.key, 1, deletion(groupId)))
     expect(errorName(reply.readInt16BE(reply.length - 2))).toBe('NOT_COORDINATOR')
   })
 
   test('is nothing but questions about groups, of a known version, whole', async () => {
     const [one] = cluster.brokers as [TestBroker]
-    const refused = async (bytes: Buffer): Promise<string> => {
-      const answer = answerCall(one.broker, 'group', bytes)
-      return answer.then(
-        () => 'answered',
-        (error: Error) => error.message,
-      )
-    }
-    expect(await refused(call(apis.deleteTopics.key, 6))).toMatch('not known here: API 20 v6')
-    expect(await refused(call(apis.heartbeat.key, 4))).toMatch('not known here: API 12 v4')
-    expect(await refused(call(apis.deleteGroups.key, 99))).toMatch('not known here: API 42 v99')
-    expect(await refused(call(apis.deleteGroups.key, 1))).not.toBe('answered')
-    expect(await refused(Buffer.alloc(3))).not.toBe('answered')
+    expect(await refused(one, call(apis.deleteTopics.key, 6))).toMatch('not known here: API 20 v6')
+    expect(await refused(one, call(apis.heartbeat.key, 4))).toMatch('not known here: API 12 v4')
+    expect(await refused(one, call(apis.deleteGroups.key, 99))).toMatch('not known here: API 42')
+    expect(await refused(one, call(apis.deleteGroups.key, 1))).not.toBe('answered')
+    expect(await refused(one, Buffer.alloc(3))).not.toBe('answered')
+  })
+
+  test('is done once, and not long after it was sent: whoever recorded it cannot have it again', async () => {
+    const [one] = cluster.brokers as [TestBroker]
+    const recorded = call(apis.deleteGroups.key, 1, deletion('recorded'))
+    expect(await refused(one, recorded)).toBe('answered')
+    expect(await refused(one, recorded)).toMatch('sent before')
+    const old = call(apis.deleteGroups.key, 1, deletion('recorded'), Date.now() - 60_000)
+    expect(await refused(one, old)).toMatch('long ago')
   })
 })
 

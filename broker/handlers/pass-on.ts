@@ -1,58 +1,125 @@
 import { OFFSETS_TOPIC, offsetsPartitionOf } from '../coordinator/group-coordinator.ts'
 import type { AnyApi } from '../protocol/api-keys.ts'
 import { codecOf, encodeToBuffer } from '../protocol/codec.ts'
-import { type Broker, findTopic } from './context.ts'
+import { type Broker, codeOf, findTopic } from './context.ts'
 
 /** A coordinator waits for groups that it is loading; an administrator's client waits far longer. */
 const ANSWER_MS_MAX = 10_000
 
-/** Who asks about a group: a client, or another broker to which a client came. */
+/** Who asks about groups: a client, or another broker to which a client came. */
 export interface Asker {
   readonly api: AnyApi
   readonly version: number
   readonly isPassedOn?: boolean
 }
 
+/** What is said of one group. */
+interface GroupAnswer {
+  readonly groupId: string
+  readonly errorCode?: number | undefined
+}
+
+/** How an API asks about groups, and answers. */
+interface Asking<Answer, Response> {
+  /** The request, about these groups of it alone: their places in it, in order. */
+  readonly about: (places: readonly number[]) => unknown
+  /** In the order of what was asked. */
+  readonly answersIn: (response: Response) => readonly Answer[]
+}
+
 /**
- * Asks the coordinator of a group, another broker, what a client asked here; null where nobody is
- * asked or answers. `body` is about that group alone. Resolves with the response in the client's version.
+ * `answers`, one for each group that was asked about, where those of groups that others coordinate are
+ * theirs: each is asked once about all of its groups. What nobody answers stays NOT_COORDINATOR.
  *
  * Coordinators move when brokers come and go. Members look for theirs; but librdkafka's AdminClient
  * keeps the one that it knew for `metadata.max.age.ms` and raises what that one answers
  * (rdkafka_coord.c), as an administrator would have it in Kafka as well.
  */
-export async function passOn<Answer>(
+export async function withOthers<Answer extends GroupAnswer, Response>(
   broker: Broker,
   asker: Asker,
-  groupId: string,
+  answers: readonly Answer[],
+  asking: Asking<Answer, Response>,
+): Promise<readonly Answer[]> {
+  const topic = findTopic(broker.node.image, { name: OFFSETS_TOPIC })
+  if (topic === undefined || asker.isPassedOn === true) return answers
+  const placesOf = new Map<number, number[]>()
+  for (const [place, { groupId, errorCode }] of answers.entries()) {
+    if (errorCode !== NOT_COORDINATOR) continue
+    const nodeId = topic.partitions[offsetsPartitionOf(groupId, topic.partitions.length)]?.nodeId
+    if (nodeId === undefined || nodeId === broker.node.nodeId) continue
+    const places = placesOf.get(nodeId)
+    if (places === undefined) placesOf.set(nodeId, [place])
+    else places.push(place)
+  }
+  if (placesOf.size === 0) return answers
+  const all = [...answers]
+  const calls = [...placesOf].map(async ([nodeId, places]) => {
+    const response = await ask(broker, asker, nodeId, asking.about(places))
+    if (response === null) return
+    for (const [at, answer] of asking.answersIn(response as Response).entries()) {
+      const place = places[at]
+      if (place !== undefined && answer.groupId === answers[place]?.groupId) all[place] = answer
+    }
+  })
+  await Promise.all(calls)
+  return all
+}
+
+/** What stands at these places. */
+export function picked<T>(all: readonly T[], places: readonly number[]): T[] {
+  return places.flatMap((place) => all.slice(place, place + 1))
+}
+
+const NOT_COORDINATOR = codeOf('NOT_COORDINATOR')
+
+/** Null: it does not answer in time, or is gone. */
+async function ask(
+  { node, logger, clock, random }: Broker,
+  { api, version }: Asker,
+  nodeId: number,
   body: unknown,
-): Promise<Answer | null> {
-  const { node, logger } = broker
-  const topic = findTopic(node.image, { name: OFFSETS_TOPIC })
-  if (topic === undefined || asker.isPassedOn === true) return null
-  const nodeId = topic.partitions[offsetsPartitionOf(groupId, topic.partitions.length)]?.nodeId
-  if (nodeId === undefined || nodeId === node.nodeId) return null
-  const { api, version } = asker
+): Promise<unknown> {
   try {
-    const call = passedOnCall(api, version, body)
+    const nonce = random.bytes(NONCE_BYTES)
+    const header = { key: api.key, version, sentMs: clock.wallMs(), nonce }
+    const call = passedOnCall(header, encodeToBuffer(api.request, version, body as never))
     const reply = await node.callNode(nodeId, 'group', call, ANSWER_MS_MAX)
-    return reply === null ? null : (codecOf(api.response, version).decode(reply) as Answer)
+    return reply === null ? null : codecOf(api.response, version).decode(reply)
   } catch (error) {
     logger.debug('a coordinator could not be asked', { coordinator: nodeId, api: api.name, error })
     return null
   }
 }
 
-const HEADER_BYTES = 4
+const NONCE_BYTES = 16
+const HEADER_BYTES = 12 + NONCE_BYTES
 
-function passedOnCall(api: AnyApi, version: number, body: unknown): Buffer {
-  const header = Buffer.alloc(HEADER_BYTES)
-  header.writeInt16BE(api.key, 0)
-  header.writeInt16BE(version, 2)
-  return Buffer.concat([header, encodeToBuffer(api.request, version, body as never)])
+/** Of a request that is passed on. `sentMs`: clock.wallMs of whoever sent it. */
+export interface PassedOnHeader {
+  readonly key: number
+  readonly version: number
+  readonly sentMs: number
+  readonly nonce: Buffer
 }
 
-/** What {@link passOn} asks, of whoever knows the cluster's secret. Throws where it is cut short. */
-export function passedOnHeader(call: Buffer): { key: number; version: number; bodyAt: number } {
-  return { key: call.readInt16BE(0), version: call.readInt16BE(2), bodyAt: HEADER_BYTES }
+/** `body`: a request of that API and version. */
+export function passedOnCall(header: PassedOnHeader, body: Buffer): Buffer {
+  const head = Buffer.alloc(HEADER_BYTES)
+  head.writeInt16BE(header.key, 0)
+  head.writeInt16BE(header.version, 2)
+  head.writeDoubleBE(header.sentMs, 4)
+  header.nonce.copy(head, 12)
+  return Buffer.concat([head, body])
+}
+
+/** The header of {@link passedOnCall}, and where the body begins. Throws where it is cut short. */
+export function passedOnHeader(call: Buffer): PassedOnHeader & { bodyAt: number } {
+  return {
+    key: call.readInt16BE(0),
+    version: call.readInt16BE(2),
+    sentMs: call.readDoubleBE(4),
+    nonce: call.subarray(12, HEADER_BYTES),
+    bodyAt: HEADER_BYTES,
+  }
 }

@@ -12,7 +12,7 @@ import { GroupCoordinator } from '../coordinator/group-coordinator.ts'
 import { groupSettings } from '../coordinator/group-settings.ts'
 import { FetchSessions } from '../handlers/fetch-sessions.ts'
 import { handlers, servedApis } from '../handlers/index.ts'
-import { answerCall } from '../handlers/passed-on.ts'
+import { callAnswerer } from '../handlers/passed-on.ts'
 import { Node, type NodeSettings, whenServing } from '../node.ts'
 import { ProducerIds } from '../producer-ids.ts'
 import { allApis, type AnyApi, type Api, apis } from '../protocol/api-keys.ts'
@@ -41,6 +41,8 @@ const SETTINGS: NodeSettings = {
 export class TestCluster {
   readonly store: ObjectStore = memoryStore()
   readonly brokers: TestBroker[] = []
+  /** What brokers asked each other for, in order. */
+  readonly calls: string[] = []
   private seed = 1
 
   /** A cluster of `count` brokers that serve, each with these broker configs. */
@@ -103,6 +105,7 @@ export class TestCluster {
   private transport(): Transport {
     return {
       call: async (target, method, body) => {
+        this.calls.push(method)
         await new Promise((resolve) => {
           systemClock.after(0, () => resolve(null))
         })
@@ -110,7 +113,7 @@ export class TestCluster {
         if (found === undefined || found.broker.node.hasEnded) {
           throw new CallError('refused', 'it has ended')
         }
-        return answerCall(found.broker, method, body)
+        return found.answerCall(method, body)
       },
     }
   }
@@ -131,9 +134,12 @@ export class TestCluster {
 /** One broker of a test, that can be asked as clients ask. */
 export class TestBroker {
   readonly broker: Broker
+  /** Answers another broker. */
+  readonly answerCall: ReturnType<typeof callAnswerer>
 
   constructor(broker: Broker) {
     this.broker = broker
+    this.answerCall = callAnswerer(broker)
   }
 
   get nodeId(): number {

@@ -14,7 +14,12 @@ import { type WalSettings, type WalSource, WalWriter } from './writer.ts'
 
 const NODE = 7
 const TOPIC = 'AAAAAAAAAAAAAAAAAAAAAg'
-const SETTINGS: WalSettings = { lingerMsMax: 100, objectBytesTarget: 1_000, putsInFlightMax: 3 }
+const SETTINGS: WalSettings = {
+  lingerMsMin: 0,
+  lingerMsMax: 100,
+  objectBytesTarget: 1_000,
+  putsInFlightMax: 3,
+}
 
 /** A store whose creates end when a test says so, or after random times. */
 interface SlowStore extends ObjectStore {
@@ -151,6 +156,39 @@ describe('linger', () => {
     for (let value = 0; value < 3; value++) source.add(value, SETTINGS.objectBytesTarget)
     await clock.advanceBy(0)
     expect(store.underWay()).toEqual([0, 1, 2])
+  })
+
+  test('with a least linger nothing goes before it, whatever ends meanwhile, and all goes then', async () => {
+    const store = slowStore(memoryStore())
+    const { clock, wal, source } = world(store, { lingerMsMin: 40 })
+    source.add(1, 10)
+    await clock.advanceBy(39)
+    expect(store.underWay()).toEqual([])
+    source.add(2, 10)
+    await clock.advanceBy(2)
+    expect(store.underWay()).toEqual([0])
+    source.add(3, 10)
+    await clock.advanceBy(10)
+    // Its end would do, without.
+    await store.finish(0)
+    expect(source.durable).toEqual([1, 2])
+    await clock.advanceBy(28)
+    expect(store.underWay()).toEqual([])
+    await clock.advanceBy(4)
+    expect(store.underWay()).toEqual([1])
+    await store.finish(1)
+    expect(source.durable).toEqual([1, 2, 3])
+    expect(wal.backlogBytes).toBe(0)
+  })
+
+  test('with a least linger a full object goes all the same, and so does what is asked for', async () => {
+    const store = slowStore(memoryStore())
+    const { wal, source } = world(store, { lingerMsMin: 40 })
+    source.add(1, 1_000)
+    expect(store.underWay()).toEqual([0])
+    source.add(2, 10)
+    wal.flushSoon()
+    expect(store.underWay()).toEqual([0, 1])
   })
 
   test('no more PUTs are under way than may, and the next goes as soon as one ends', async () => {

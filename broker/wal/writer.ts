@@ -23,6 +23,8 @@ export interface WalCut {
 }
 
 export interface WalSettings {
+  /** So long an object waits for more in any case, unless it is full: each PUT has its price. */
+  readonly lingerMsMin: number
   /** A busy node waits this long at most before it writes what it has. */
   readonly lingerMsMax: number
   /** An object is cut at this size. */
@@ -31,6 +33,7 @@ export interface WalSettings {
 }
 
 export const DEFAULT_WAL_SETTINGS: WalSettings = {
+  lingerMsMin: 0,
   lingerMsMax: 250,
   objectBytesTarget: 8 * 1024 * 1024,
   putsInFlightMax: 8,
@@ -77,7 +80,8 @@ export interface WalWriterOptions {
  * calls them durable strictly in key order (design §4). It knows nothing of partitions.
  *
  * Linger adapts. An idle node writes at once. While a PUT is under way, what arrives waits for its
- * end; while bytes arrive fast enough to fill an object within the linger, the object is filled.
+ * end; while bytes arrive fast enough to fill an object within the linger, the object is filled. Who
+ * pays for PUTs can have it wait for a least time always (decision 2).
  */
 export class WalWriter {
   /** The next seq to be written. */
@@ -102,8 +106,12 @@ export class WalWriter {
   private readonly options: WalWriterOptions
 
   constructor(options: WalWriterOptions) {
-    const { lingerMsMax, objectBytesTarget, putsInFlightMax } = options.settings
-    assert(lingerMsMax >= 0, 'nothing lingers less than not at all')
+    const { lingerMsMin, lingerMsMax, objectBytesTarget, putsInFlightMax } = options.settings
+    assert(lingerMsMin >= 0, 'nothing lingers less than not at all')
+    assert(
+      lingerMsMin <= lingerMsMax,
+      'an object lingers no less than it must, and no more than it may',
+    )
     // An object of nothing would always be full, and be written again and again.
     assert(objectBytesTarget > 0 && putsInFlightMax > 0, 'objects have bytes, and may be written')
     this.options = options
@@ -117,12 +125,14 @@ export class WalWriter {
     this.waitingBytes += bytes
     this.backlogBytes += bytes
     if (this.waitingBytes >= this.options.settings.objectBytesTarget) this.pump()
-    else if (this.timer === null) this.lookIn(this.options.settings.lingerMsMax)
+    else if (this.timer === null) this.lookLater(0)
   }
 
   /** While a PUT is under way its end makes the writer look anyway; only the linger may come first. */
-  private lookIn(lingerMs: number): void {
-    const delayMs = this.inFlight.length === 0 ? LOOK_MS : Math.max(LOOK_MS, lingerMs)
+  private lookLater(waitedMs: number): void {
+    const { lingerMsMin, lingerMsMax } = this.options.settings
+    const untilMs = this.inFlight.length === 0 ? lingerMsMin : lingerMsMax
+    const delayMs = Math.max(LOOK_MS, untilMs - waitedMs)
     this.timer = this.options.clock.after(delayMs, this.onTimer)
   }
 
@@ -166,13 +176,17 @@ export class WalWriter {
     if (this.stopped || this.sources.size === 0) return
     if (this.inFlight.length >= settings.putsInFlightMax) return
     const waitedMs = clock.nowMs() - this.waitingSinceMs
+    if (waitedMs < settings.lingerMsMin) {
+      this.timer = clock.after(settings.lingerMsMin - waitedMs, this.onTimer)
+      return
+    }
     const idle = this.inFlight.length === 0
     // Bytes per millisecond at which an object fills within the linger.
     const busyRate = settings.objectBytesTarget / settings.lingerMsMax
     const filling = this.waitingBytes >= busyRate * Math.max(waitedMs, LOOK_MS)
     if (waitedMs >= settings.lingerMsMax || (idle && (this.quietLooks >= QUIET_LOOKS || !filling)))
       this.cut()
-    else this.lookIn(settings.lingerMsMax - waitedMs)
+    else this.lookLater(waitedMs)
   }
 
   private cut(): void {

@@ -17,7 +17,7 @@ import { World } from '../world.ts'
 /** Nothing happens by itself: no takeover, no balancing, no checkpoint but after a takeover. */
 const NEVER_MS = 1e9
 const SETTINGS: NodeSettings = {
-  wal: { lingerMsMax: 1, objectBytesTarget: 1, putsInFlightMax: 4 },
+  wal: { lingerMsMin: 0, lingerMsMax: 1, objectBytesTarget: 1, putsInFlightMax: 4 },
   controller: {
     tickMs: NEVER_MS,
     pingsPerSecondMax: 1_000,

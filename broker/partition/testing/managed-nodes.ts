@@ -45,7 +45,7 @@ export class ManagedNode {
       store,
       clock,
       random,
-      settings: { lingerMsMax: 20, objectBytesTarget: 2_000, putsInFlightMax: 4 },
+      settings: { lingerMsMin: 0, lingerMsMax: 20, objectBytesTarget: 2_000, putsInFlightMax: 4 },
       observer: {
         objectDurable: (_seq, { indexBytes }) => this.checkpointer.objectDurable(indexBytes),
       },

@@ -106,7 +106,13 @@ export class PartitionWorld implements PartitionHost {
       store: this.store,
       clock: this.clock,
       random: seededRandom(this.nodeId),
-      settings: { lingerMsMax: 20, objectBytesTarget: 2_000, putsInFlightMax: 4, ...options.wal },
+      settings: {
+        lingerMsMin: 0,
+        lingerMsMax: 20,
+        objectBytesTarget: 2_000,
+        putsInFlightMax: 4,
+        ...options.wal,
+      },
       observer: { objectDurable() {} },
       onFenced() {},
       onFault(error) {
