@@ -14,6 +14,8 @@ beforeAll(async () => {
   }
   cluster = await TestCluster.start(3, config)
   await createTopic(cluster.brokers[0] as TestBroker, 'topic')
+  // What one broker made, the others hear of a little later.
+  await Promise.all(cluster.brokers.map(({ broker }) => broker.node.log.catchUp()))
 })
 afterAll(() => cluster.stop())
 
