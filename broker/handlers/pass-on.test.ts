@@ -50,8 +50,7 @@ async function commitAt(broker: TestBroker, groupId: string, offset: number): Pr
 }
 
 async function commit(groupId: string, offset: number): Promise<void> {
-  const coordinator = await coordinatorOf(cluster, groupId)
-  expect(await commitAt(coordinator, groupId, offset)).toBe('NONE')
+  expect(await new TestMember(cluster, { groupId }).commit('topic', 0, offset)).toBe('NONE')
 }
 
 /** How often brokers asked each other about groups. */
