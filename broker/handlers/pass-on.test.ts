@@ -14,7 +14,8 @@ beforeAll(async () => {
   }
   cluster = await TestCluster.start(3, config)
   await createTopic(cluster.brokers[0] as TestBroker, 'topic')
-  // What one broker made, the others hear of a little later.
+  await coordinatorOf(cluster, 'any')
+  // What one broker made, the others hear of a little later: the topic, and that of offsets.
   await Promise.all(cluster.brokers.map(({ broker }) => broker.node.log.catchUp()))
 })
 afterAll(() => cluster.stop())
