@@ -17,7 +17,7 @@ import type { PartitionManager } from './partition-manager.ts'
 /** Open entries gather this long, so that a move of many partitions makes one checkpoint. */
 const GATHER_MS = 100
 /** A taker reads at most about this many log objects after the newest checkpoint, which costs four requests. */
-export const CHECKPOINT_OBJECTS_MAX = 100
+export const CHECKPOINT_OBJECTS_MAX = 50
 /** A checkpoint that failed is tried again after this long. */
 const FAULT_WAIT_MS = 1_000
 
