@@ -235,6 +235,23 @@ describe('balance', () => {
     return [...world.moves().values()].reduce((sum, count) => sum + count, 0)
   }
 
+  /** Three nodes with 300 partitions, of which there are to be `count`. */
+  async function ordered(count: number): Promise<ControllerWorld> {
+    const world = await cluster(3)
+    const operator = await world.addOperator('operator:a')
+    await world.clock.advanceBy(2_000)
+    await world.createTopic(
+      't',
+      Array.from({ length: 300 }, (_, index) => 1 + (index % 3)),
+    )
+    operator.controller.expectNodes(count)
+    return world
+  }
+
+  function shareOf(world: ControllerWorld, nodeId: number): number {
+    return world.owners('t').filter((owner) => owner === nodeId).length
+  }
+
   test('a new node gets its share, then nothing moves any more', async () => {
     const world = await cluster(2)
     await world.createTopic(
@@ -243,7 +260,7 @@ describe('balance', () => {
     )
     await world.addNode()
     await world.clock.advanceBy(10_000)
-    const counts = [1, 2, 3].map((id) => world.owners('t').filter((owner) => owner === id).length)
+    const counts = [1, 2, 3].map((id) => shareOf(world, id))
     expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(2)
     const moved = movesInAll(world)
     await world.clock.advanceBy(300_000)
@@ -279,55 +296,33 @@ describe('balance', () => {
   })
 
   test('nodes that were ordered together get their shares one by one, and nothing moves twice', async () => {
-    const world = await cluster(3)
-    const operator = await world.addOperator('operator:a')
-    await world.clock.advanceBy(2_000)
-    await world.createTopic(
-      't',
-      Array.from({ length: 300 }, (_, index) => 1 + (index % 3)),
-    )
-    operator.controller.expectNodes(6)
+    const world = await ordered(6)
     for (let count = 0; count < 3; count++) {
       await world.addNode()
       await world.clock.advanceBy(1_000)
     }
-    const counts = [4, 5, 6].map((id) => world.owners('t').filter((owner) => owner === id).length)
+    const counts = [4, 5, 6].map((id) => shareOf(world, id))
     expect(Math.min(...counts)).toBeGreaterThanOrEqual(45)
     expect(Math.max(...counts)).toBeLessThanOrEqual(50)
     expect(Math.max(...world.moves().values())).toBe(1)
   })
 
   test('where those that were ordered do not come, the others share evenly after a while', async () => {
-    const world = await cluster(3)
-    const operator = await world.addOperator('operator:a')
-    await world.clock.advanceBy(2_000)
-    await world.createTopic(
-      't',
-      Array.from({ length: 300 }, (_, index) => 1 + (index % 3)),
-    )
-    operator.controller.expectNodes(6)
+    const world = await ordered(6)
     await world.addNode()
     const sharesOfFourth = async (afterMs: number): Promise<number> => {
       await world.clock.advanceBy(afterMs)
-      return world.owners('t').filter((owner) => owner === 4).length
+      return shareOf(world, 4)
     }
     expect(await sharesOfFourth(20_000)).toBe(50)
     expect(await sharesOfFourth(20_000)).toBeGreaterThanOrEqual(67)
   })
 
   test('who comes has its share soon, though nobody tells an operator of it', async () => {
-    const world = await cluster(3)
-    const operator = await world.addOperator('operator:a')
-    await world.clock.advanceBy(2_000)
-    await world.createTopic(
-      't',
-      Array.from({ length: 300 }, (_, index) => 1 + (index % 3)),
-    )
-    operator.controller.expectNodes(4)
+    const world = await ordered(4)
     await world.addNode()
     await world.clock.advanceBy(300)
-    const count = world.owners('t').filter((owner) => owner === 4).length
-    expect(count).toBeGreaterThan(60)
+    expect(shareOf(world, 4)).toBeGreaterThan(60)
   })
 
   test('a draining node is emptied', async () => {

@@ -109,10 +109,10 @@ export class Controller {
       if (touched === 'all' || touched.nodes.size > 0 || touched.partitions.size > 0) {
         this.isDirty = true
       }
-      // Who has come, or has to be emptied, waits for this.
-      if (touched !== 'all' && touched.nodes.size > 0) this.hasten()
       if (touched === 'all') this.loads.sumAnew()
       if (touched === 'all') return
+      // Who has come, or has to be emptied, waits for this.
+      if (touched.nodes.size > 0) this.hasten()
       const { log, clock } = this.options
       for (const id of touched.topics) if (!log.image.topics.has(id)) this.loads.sumAnew()
       this.loads.noteChanges(log.image, touched.partitions, clock.nowMs())
@@ -156,17 +156,20 @@ export class Controller {
     const { clock } = this.options
     if (!this.isHolder || this.abort.signal.aborted || this.early !== null) return
     const delayMs = Math.max(GATHER_MS, this.earlyAtMs + ROUND_GAP_MS - clock.nowMs())
-    this.early = clock.after(delayMs, () => {
-      this.early = null
-      this.earlyAtMs = clock.nowMs()
-      if (!this.isHolder || this.abort.signal.aborted) return
-      for (const node of this.options.log.image.nodes.values()) {
-        // Others are asked by the clock, which their patience is reckoned by.
-        const isKnown = node.nodeId === this.options.nodeId || this.liveness.knows(node.nodeId)
-        if (node.state !== 'sealed' && !isKnown) this.pingNode(node)
-      }
-      this.startArranging()
-    })
+    this.early = clock.after(delayMs, () => this.earlyRound())
+  }
+
+  private earlyRound(): void {
+    const { clock, log, nodeId } = this.options
+    this.early = null
+    this.earlyAtMs = clock.nowMs()
+    if (!this.isHolder) return
+    for (const node of log.image.nodes.values()) {
+      // Others are asked by the clock, which their patience is reckoned by.
+      const isKnown = node.nodeId === nodeId || this.liveness.knows(node.nodeId)
+      if (node.state !== 'sealed' && !isKnown) this.pingNode(node)
+    }
+    this.startArranging()
   }
 
   private tick(): void {

@@ -10,23 +10,22 @@ function fileOf(name: string): string {
   return fileURLToPath(new URL(`./corpus/${name}.txt`, import.meta.url))
 }
 
-/** The kept inputs of a target: a line of base64 each; what follows a blank is for people. */
-export function readCorpus(name: string): Buffer[] {
+/** A line for each kept input: base64, then a blank and words for people. */
+function linesOf(name: string): string[] {
   const file = fileOf(name)
   if (!existsSync(file)) return []
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .filter((line) => line !== '' && !line.startsWith('#'))
-    .map((line) => Buffer.from(line.split(' ')[0] as string, 'base64'))
+  const lines = readFileSync(file, 'utf8').split('\n')
+  return lines.filter((line) => line !== '' && !line.startsWith('#'))
 }
 
-/** The words on each of the kept inputs. */
+/** The kept inputs of a target. */
+export function readCorpus(name: string): Buffer[] {
+  return linesOf(name).map((line) => Buffer.from(line.split(' ')[0] as string, 'base64'))
+}
+
+/** The words on each of them. */
 export function kindsIn(name: string): string[] {
-  const file = fileOf(name)
-  if (!existsSync(file)) return []
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .map((line) => line.split(' ').slice(1).join(' '))
+  return linesOf(name).map((line) => line.split(' ').slice(1).join(' '))
 }
 
 /** Adds inputs, with a word on each; returns how many had a place. */

@@ -67,6 +67,11 @@ async function isSettled(replicas: number): Promise<boolean> {
   return reconciling?.reason === 'Settled' && cluster?.status?.readyReplicas === replicas
 }
 
+/** To one broker, and no pod of another is left. */
+async function hasShrunk(): Promise<boolean> {
+  return (await isSettled(1)) && (await items('pods')).length === 1
+}
+
 /** From one broker to so many, by this metric alone. */
 async function autoscale(maxReplicas: number, metric: object, more: object = {}): Promise<void> {
   const autoscaling = { minReplicas: 1, maxReplicas, metrics: [metric], ...more }
@@ -204,10 +209,7 @@ describeThere('with Kubernetes own API server', () => {
     await server.kubectl('scale', 'stc', '-n', NAMESPACE, 'orders', '--replicas=3')
     await until('it has grown', () => isSettled(3))
     await server.kubectl('scale', 'stc', '-n', NAMESPACE, 'orders', '--replicas=1')
-    await until(
-      'it has shrunk',
-      async () => (await isSettled(1)) && (await items('pods')).length === 1,
-    )
+    await until('it has shrunk', hasShrunk)
   }, 120_000)
 })
 
@@ -264,10 +266,7 @@ describeThere('its autoscaler', () => {
     }
     expect(await isSettled(4)).toBe(true)
     await server.kubectl('apply', '-f', apiServiceFile())
-    await until(
-      'it has shrunk',
-      async () => (await isSettled(1)) && (await items('pods')).length === 1,
-    )
+    await until('it has shrunk', hasShrunk)
   }, 180_000)
 
   test('is gone with it, and so is everything else', async () => {

@@ -21,7 +21,7 @@ export async function deleteGroups(
     about: (places) => ({ groupsNames: picked(groupIds, places) }),
     answersIn: (response: DeleteGroupsResponse) => response.results,
   })
-  return { results: [...results] }
+  return { results }
 }
 
 export const handleDeleteGroups = answering(deleteGroups)

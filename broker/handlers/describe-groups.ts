@@ -32,7 +32,7 @@ export async function describeGroups(
     about: (places) => ({ groups: picked(body.groups, places), includeAuthorizedOperations }),
     answersIn: (response: DescribeGroupsResponse) => response.groups,
   })
-  if (!includeAuthorizedOperations) return { groups: [...groups] }
+  if (!includeAuthorizedOperations) return { groups }
   return {
     groups: groups.map((group) => {
       return group.errorCode === 0 ? { ...group, authorizedOperations: GROUP_OPERATIONS } : group

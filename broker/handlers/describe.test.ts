@@ -122,9 +122,9 @@ describe('the cluster', () => {
   })
 
   test('each broker names itself as the controller; one that is leaving names one that stays', async () => {
-    const told = async ({ nodeId }: TestBroker): Promise<number> => {
+    const told = async (broker: TestBroker): Promise<number> => {
       const asked = { topics: [], allowAutoTopicCreation: false }
-      return (await cluster.byId(nodeId).call(apis.metadata, 12, asked)).controllerId
+      return (await broker.call(apis.metadata, 12, asked)).controllerId
     }
     const leaving = await cluster.addBroker()
     for (const each of [client, leaving]) expect(await told(each)).toBe(each.nodeId)

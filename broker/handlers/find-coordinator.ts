@@ -1,4 +1,3 @@
-import { offsetsPartitionOf } from '../coordinator/group-coordinator.ts'
 import type { ErrorName } from '../protocol/error-codes.ts'
 import type {
   FindCoordinatorRequest,
@@ -6,6 +5,7 @@ import type {
 } from '../protocol/messages/find-coordinator.ts'
 import type { Request } from '../request.ts'
 import { answering, type Broker, codeOf, endpointOf } from './context.ts'
+import { ownershipFor } from './group-shard.ts'
 import { offsetsTopicMade } from './internal-topics.ts'
 
 type Found = NonNullable<FindCoordinatorResponse['coordinators']>[number]
@@ -57,8 +57,7 @@ async function find(
 
 async function findForGroup(broker: Broker, key: string, listener: string): Promise<Found> {
   const topic = await offsetsTopicMade(broker)
-  const index = topic && offsetsPartitionOf(key, topic.partitions.length)
-  const ownership = index === undefined ? undefined : topic?.partitions[index]
+  const ownership = topic && ownershipFor(topic, key)
   const endpoint = ownership && endpointOf(broker.node.image, ownership.nodeId, listener)
   if (!endpoint) return refused(key, 'COORDINATOR_NOT_AVAILABLE', 'there is no coordinator now')
   const { nodeId, host, port } = endpoint

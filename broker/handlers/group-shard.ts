@@ -1,3 +1,5 @@
+import type { TopicEntry } from '../../metadata/image.ts'
+import type { Ownership } from '../../metadata/records.ts'
 import {
   type GroupCoordinator,
   OFFSETS_TOPIC,
@@ -31,6 +33,11 @@ const ERROR_OF_GROUP = {
 /** The numeric code of a group's error; 0 for null. */
 export function groupCode(error: GroupError | null): number {
   return codeOf(error === null ? null : ERROR_OF_GROUP[error])
+}
+
+/** The ownership of the partition that a group belongs to; `topic`: the one of offsets. */
+export function ownershipFor(topic: TopicEntry, groupId: string): Ownership | undefined {
+  return topic.partitions[offsetsPartitionOf(groupId, topic.partitions.length)]
 }
 
 /**

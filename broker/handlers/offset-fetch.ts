@@ -45,7 +45,7 @@ export async function fetchOffsets(
       about: (places) => ({ ...body, groups: picked(body.groups, places) }),
       answersIn: (response: OffsetFetchResponse) => response.groups ?? [],
     })
-    return { groups: [...groups] }
+    return { groups }
   }
   const { groupId } = body
   const here = await answerGroup(broker, body, version)

@@ -1,7 +1,8 @@
-import { OFFSETS_TOPIC, offsetsPartitionOf } from '../coordinator/group-coordinator.ts'
+import { OFFSETS_TOPIC } from '../coordinator/group-coordinator.ts'
 import type { AnyApi } from '../protocol/api-keys.ts'
 import { codecOf, encodeToBuffer } from '../protocol/codec.ts'
 import { type Broker, codeOf, findTopic } from './context.ts'
+import { ownershipFor } from './group-shard.ts'
 
 /** A coordinator waits for groups that it is loading; an administrator's client waits far longer. */
 const ANSWER_MS_MAX = 10_000
@@ -38,15 +39,15 @@ interface Asking<Answer, Response> {
 export async function withOthers<Answer extends GroupAnswer, Response>(
   broker: Broker,
   asker: Asker,
-  answers: readonly Answer[],
+  answers: Answer[],
   asking: Asking<Answer, Response>,
-): Promise<readonly Answer[]> {
+): Promise<Answer[]> {
   const topic = findTopic(broker.node.image, { name: OFFSETS_TOPIC })
   if (topic === undefined || asker.isPassedOn === true) return answers
   const placesOf = new Map<number, number[]>()
   for (const [place, { groupId, errorCode }] of answers.entries()) {
     if (errorCode !== NOT_COORDINATOR) continue
-    const nodeId = topic.partitions[offsetsPartitionOf(groupId, topic.partitions.length)]?.nodeId
+    const nodeId = ownershipFor(topic, groupId)?.nodeId
     if (nodeId === undefined || nodeId === broker.node.nodeId) continue
     const places = placesOf.get(nodeId)
     if (places === undefined) placesOf.set(nodeId, [place])
@@ -68,7 +69,7 @@ export async function withOthers<Answer extends GroupAnswer, Response>(
 
 /** What stands at these places. */
 export function picked<T>(all: readonly T[], places: readonly number[]): T[] {
-  return places.flatMap((place) => all.slice(place, place + 1))
+  return places.map((place) => all[place] as T)
 }
 
 const NOT_COORDINATOR = codeOf('NOT_COORDINATOR')

@@ -176,16 +176,13 @@ export class WalWriter {
     if (this.stopped || this.sources.size === 0) return
     if (this.inFlight.length >= settings.putsInFlightMax) return
     const waitedMs = clock.nowMs() - this.waitingSinceMs
-    if (waitedMs < settings.lingerMsMin) {
-      this.timer = clock.after(settings.lingerMsMin - waitedMs, this.onTimer)
-      return
-    }
     const idle = this.inFlight.length === 0
     // Bytes per millisecond at which an object fills within the linger.
     const busyRate = settings.objectBytesTarget / settings.lingerMsMax
     const filling = this.waitingBytes >= busyRate * Math.max(waitedMs, LOOK_MS)
-    if (waitedMs >= settings.lingerMsMax || (idle && (this.quietLooks >= QUIET_LOOKS || !filling)))
-      this.cut()
+    const isQuiet = idle && (this.quietLooks >= QUIET_LOOKS || !filling)
+    const hasLingered = waitedMs >= (isQuiet ? settings.lingerMsMin : settings.lingerMsMax)
+    if (hasLingered) this.cut()
     else this.lookLater(waitedMs)
   }
 

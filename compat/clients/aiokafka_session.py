@@ -1,7 +1,6 @@
 """A session of aiokafka, which speaks the protocol in Python itself."""
 
 import asyncio
-import sys
 import time
 
 import aiokafka
@@ -18,6 +17,7 @@ from session import (
     key_of,
     report,
     settings,
+    tell_retry,
     value_of,
     words_of,
 )
@@ -242,7 +242,7 @@ async def administer():
                 report("step", name=name, outcome="passed")
                 break
             except Exception as error:  # whatever the client raises is the finding
-                print(f"{name} is tried again: {words_of(error)}", file=sys.stderr, flush=True)
+                tell_retry(name, error)
                 # What one broker did, the others hear of a little later, as in Kafka.
                 if time.monotonic() > end:
                     report("step", name=name, outcome="failed", message=words_of(error))

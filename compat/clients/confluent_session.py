@@ -1,6 +1,5 @@
 """A session of confluent-kafka, which is librdkafka."""
 
-import sys
 import time
 
 import confluent_kafka
@@ -17,6 +16,7 @@ from session import (
     key_of,
     report,
     settings,
+    tell_retry,
     value_of,
     words_of,
 )
@@ -24,7 +24,7 @@ from session import (
 TOPIC = settings.get("topic", "")
 ADMIN_SECONDS_MAX = 30
 # Of a call to all brokers.
-ALL_SECONDS_MAX = 5 if settings.get("isPatient") else 30
+ALL_SECONDS_MAX = 5 if settings.get("isPatient") else ADMIN_SECONDS_MAX
 
 
 def configuration(**more):
@@ -252,7 +252,7 @@ def administer():
                 if timed_out and name in DONE_BEFORE and DONE_BEFORE[name] in str(error):
                     report("step", name=name, outcome="passed")
                     break
-                print(f"{name} is tried again: {words_of(error)}", file=sys.stderr, flush=True)
+                tell_retry(name, error)
                 timed_out = timed_out or isinstance(error, TimeoutError)
                 # What one broker did, the others hear of a little later, as in Kafka.
                 if time.monotonic() > end:

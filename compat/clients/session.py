@@ -85,6 +85,11 @@ def words_of(error):
     return f"{type(error).__name__}: {error}"
 
 
+def tell_retry(name, error):
+    """Into the session's log: a step that is tried again has not failed yet."""
+    print(f"{name} is tried again: {words_of(error)}", file=sys.stderr, flush=True)
+
+
 def check(condition, words):
     if not condition:
         raise AssertionError(words)

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import type { Condition } from '../../operator/api/stream-cluster-status.ts'
 import { until } from '../lib/wait.ts'
 import { NAMESPACE, OTHER_NAMESPACE, Product, START_MS_MAX } from './lib/product.ts'
 import { CREDENTIALS, startUnfitStore, UNFIT_CREDENTIALS } from './lib/s3-server.ts'
@@ -81,6 +82,14 @@ describe('by the API server, before anything is done', () => {
   })
 })
 
+/** Resolves with what it says, once it says that it is stalled. */
+function stalledOf(name: string, namespace = NAMESPACE): Promise<Condition> {
+  return until(`${name} says that it is stalled`, async () => {
+    const condition = await product.condition(name, 'Stalled', namespace)
+    return condition?.status === 'True' ? condition : null
+  })
+}
+
 describe('by the status, which says what to do', () => {
   test.each([
     [
@@ -113,10 +122,7 @@ describe('by the status, which says what to do', () => {
     '%s',
     async (_, specOf, words) => {
       await product.apply('stuck', specOf())
-      const stalled = await until('it says that it is stalled', async () => {
-        const condition = await product.condition('stuck', 'Stalled')
-        return condition?.status === 'True' ? condition : null
-      })
+      const stalled = await stalledOf('stuck')
       expect(stalled.message).toMatch(words)
       await until('an Event says so too', async () => {
         return (await product.eventReasons('stuck')).includes('Stalled')
@@ -133,10 +139,7 @@ describe('by the status, which says what to do', () => {
       const resources = { requests: { memory: '2Gi' }, limits: { memory: '1Gi' } }
       const template = { pod: { spec: { containers: [{ name: 'broker', resources }] } } }
       await product.apply('refused', { replicas: 1, template })
-      const stalled = await until('it says that it is stalled', async () => {
-        const condition = await product.condition('refused', 'Stalled')
-        return condition?.status === 'True' ? condition : null
-      })
+      const stalled = await stalledOf('refused')
       expect(stalled.reason).toBe('ApplyFailed')
       expect(stalled.message).toMatch(/Deployment refused cannot be applied: .*memory/)
       await product.apply('refused', { replicas: 1 })
@@ -156,10 +159,7 @@ describe('by the status, which says what to do', () => {
       }
       await product.kube.apply(quota)
       await product.apply('crowded', { replicas: 1 }, OTHER_NAMESPACE)
-      const stalled = await until('it says that it is stalled', async () => {
-        const condition = await product.condition('crowded', 'Stalled', OTHER_NAMESPACE)
-        return condition?.status === 'True' ? condition : null
-      })
+      const stalled = await stalledOf('crowded', OTHER_NAMESPACE)
       expect(stalled.reason).toBe('RolloutFailed')
       expect(stalled.message).toMatch(/quota/)
       await product.kube.kubectl('delete', 'resourcequota', 'none', '-n', OTHER_NAMESPACE)
@@ -174,9 +174,7 @@ describe('by the status, which says what to do', () => {
     async () => {
       const change = { credentialsSecretRef: { name: 'late' }, prefix: 'late' }
       await product.apply('patient', { replicas: 1, ...storageWith(change) })
-      await until('it is stalled', async () => {
-        return (await product.condition('patient', 'Stalled'))?.status === 'True'
-      })
+      await stalledOf('patient')
       await product.addSecret('late', NAMESPACE, CREDENTIALS)
       await product.settled('patient', 1)
       await product.remove('patient')

@@ -46,10 +46,10 @@ export class Conversations {
   }
 
   private note(conversation: Conversation, isAnswered: boolean): void {
-    const whole = this.whole(conversation)
-    if (whole.length < HEAD_BYTES) return
-    const kind = `${nameOf(whole)} ${isAnswered ? 'answered' : 'not answered'}`
-    if (!this.novel.has(kind)) this.novel.set(kind, whole)
+    if (conversation.bytes < HEAD_BYTES) return
+    const head = Buffer.concat(conversation.pieces, HEAD_BYTES)
+    const kind = `${nameOf(head)} ${isAnswered ? 'answered' : 'not answered'}`
+    if (!this.novel.has(kind)) this.novel.set(kind, this.whole(conversation))
   }
 
   /** The last ones, the oldest first. */

@@ -99,6 +99,10 @@ function faultsLogged(broker: BrokerProcess): string[] {
   return [...distinct.values()].map((line) => `the broker logged ${JSON.stringify(line)}`)
 }
 
+function hasFault(broker: BrokerProcess): boolean {
+  return !broker.isRunning || faultsLogged(broker).length > 0
+}
+
 export interface ConnectionsResult {
   readonly problems: readonly string[]
   /** Frames that strangers sent. */
@@ -172,13 +176,16 @@ export async function fuzzConnections(given: Given): Promise<ConnectionsResult> 
     const { problems, frames } = await fuzzOn(scene, given)
     const { novel } = scene.conversations
     for (const kind of kindsIn(CORPUS)) novel.delete(kind)
-    const hasFault = !scene.broker.isRunning || faultsLogged(scene.broker).length > 0
-    const said = [...readCorpus(CORPUS), ...scene.conversations.newest()]
-    const found = hasFault ? await culprits(said, (some) => isFaulty(given.seed, some)) : null
+    const found = hasFault(scene.broker) ? await culpritsOf(scene, given.seed) : null
     return { problems, frames, novel, culprits: found ?? [] }
   } finally {
     await closeScene(scene)
   }
+}
+
+function culpritsOf({ conversations }: Scene, seed: number): Promise<readonly Buffer[] | null> {
+  const said = [...readCorpus(CORPUS), ...conversations.newest()]
+  return culprits(said, (some) => isFaulty(seed, some))
 }
 
 /** Whether a new broker that hears these ends, or logs a fault. */
@@ -188,7 +195,7 @@ async function isFaulty(seed: number, conversations: readonly Buffer[]): Promise
   try {
     await sayKept(scene, conversations)
     await sleep(systemClock, AFTER_REPLAY_MS)
-    return !scene.broker.isRunning || faultsLogged(scene.broker).length > 0
+    return hasFault(scene.broker)
   } finally {
     await closeScene(scene)
   }

@@ -83,15 +83,15 @@ export function packageLayer(root: string): TarEntry[] {
   })
 }
 
-/** The commands of the image, with the flag that Node gets for each. */
-const COMMANDS = [
-  ['broker', null],
-  ['operator', OPERATOR_NODE_FLAG],
-] as const
+/** The commands of the image, with what Node gets for each: one flag at most, as a first line has it. */
+const COMMANDS: readonly (readonly [name: string, flags: readonly string[]])[] = [
+  ['broker', []],
+  ['operator', [OPERATOR_NODE_FLAG]],
+]
 
 /** A command of the image: Node runs it by its first line, with no shell between. */
-function commandFor(name: string, flag: string | null): TarEntry {
-  const program = ['/usr/local/bin/node', ...(flag === null ? [] : [flag])].join(' ')
+function commandFor(name: string, flags: readonly string[]): TarEntry {
+  const program = ['/usr/local/bin/node', ...flags].join(' ')
   const text = `#!${program}\nimport('/${HOME}/${name}/main.ts')\n`
   return { path: `usr/local/bin/${name}`, mode: 0o755, content: Buffer.from(text) }
 }
@@ -104,7 +104,7 @@ export function codeLayer(root: string): TarEntry[] {
     ...['package.json', 'LICENSE']
       .filter((name) => existsSync(join(root, name)))
       .flatMap((name) => filesBelow(join(root, name), `${HOME}/${name}`, () => false)),
-    ...COMMANDS.map(([name, flag]) => commandFor(name, flag)),
+    ...COMMANDS.map(([name, flags]) => commandFor(name, flags)),
   ]
 }
 
@@ -126,10 +126,9 @@ export function compileCacheLayer(root: string): TarEntry[] {
   try {
     const node = join(root, 'node_modules/node/bin/node')
     const env = { NODE_COMPILE_CACHE: folder, NODE_COMPILE_CACHE_PORTABLE: '1' }
-    for (const [name, flag] of COMMANDS) {
+    for (const [name, flags] of COMMANDS) {
       // Without --predictable no two runs give the same bytes.
-      const flags = ['--predictable', ...(flag === null ? [] : [flag])]
-      const args = [...flags, join(root, 'scripts/image/warm.ts'), root, name]
+      const args = ['--predictable', ...flags, join(root, 'scripts/image/warm.ts'), root, name]
       const { status, stderr } = spawnSync(node, args, { env, encoding: 'utf8' })
       if (status !== 0) throw new Error(`the compile cache cannot be made: ${stderr}`)
     }
